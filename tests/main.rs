@@ -1,0 +1,1 @@
+//! One test binary: every promise has a file here.
