@@ -1,1 +1,25 @@
-//! Being written.
+//! The Holdfast broker: one process of a master/slave set on shared storage.
+//!
+//! A message's way through, by name: `listener` accepts, `connection` reads
+//! frames in bursts, `protocol::openwire` decodes them into calls on a `Peer`
+//! of the `engine`, which submits a `store::Work`; the store's committing
+//! thread hands durable work to the `committer`, the only gate for answers,
+//! which moves queue state on and pushes answers and deliveries into each
+//! connection's `Outbox`, written on the spot.
+//!
+//! `role` is the life of the process: slave, master, demoted. `boot` does the
+//! steps of a takeover in their order. `config` is every setting, `cli` the
+//! command line.
+
+mod engine;
+mod error;
+pub(crate) mod limits;
+mod outbox;
+mod outgoing;
+mod peer;
+
+pub use engine::{Clock, Engine, EngineSettings, EngineUsage, Hello, QueueFigures};
+pub use error::{Action, Error};
+pub use outbox::{Format, Outbox};
+pub use outgoing::{Delivery, Outgoing, Refusal, Reply};
+pub use peer::{Ack, AckKind, Admission, Cause, ConsumerSpec, Peer};

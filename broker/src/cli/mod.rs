@@ -1,0 +1,11 @@
+//! The command line: one file per subcommand, `arguments` for the whole,
+//! `report` for how errors end the process.
+
+mod arguments;
+mod broker;
+mod receive;
+mod report;
+mod send;
+mod status;
+
+pub use arguments::{Arguments, main};

@@ -1,0 +1,136 @@
+//! Reads a socket and cuts what arrives into frames.
+//!
+//! Small frames are copied out of the read buffer, so that a queued message
+//! does not keep the buffer of its whole burst alive. A frame above
+//! `limits::OWN_BUFFER_BYTES` is read into a buffer of its own, which grows
+//! with what has arrived and never on the word of the size field alone.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::net::TcpStream;
+use wire::openwire::frame_length;
+
+use crate::limits;
+
+/// The frames of one connection.
+pub(super) struct Frames {
+    socket: Arc<TcpStream>,
+    buffer: BytesMut,
+    large: Option<Large>,
+    /// Largest frame accepted now, without its size prefix.
+    limit: usize,
+    /// Reads so far; the inactivity check compares it.
+    reads: Arc<AtomicU64>,
+}
+
+/// A large frame in progress.
+struct Large {
+    bytes: BytesMut,
+    /// With the size prefix.
+    total: usize,
+}
+
+impl Frames {
+    /// Reads `socket`, accepting frames of up to `limit` bytes.
+    pub(super) fn new(socket: Arc<TcpStream>, limit: usize) -> Frames {
+        Frames {
+            socket,
+            buffer: BytesMut::new(),
+            large: None,
+            limit,
+            reads: Arc::default(),
+        }
+    }
+
+    /// From now on frames of up to `limit` bytes are accepted.
+    pub(super) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// The counter of reads.
+    pub(super) fn reads(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.reads)
+    }
+
+    /// What has arrived and is not yet cut, for protocol detection.
+    pub(super) fn peek(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Whether part of a frame has arrived.
+    pub(super) fn in_the_middle(&self) -> bool {
+        self.large.is_some() || !self.buffer.is_empty()
+    }
+
+    /// The next frame, size prefix included, if all of it is here.
+    pub(super) fn next(&mut self) -> Result<Option<Bytes>, wire::Error> {
+        if let Some(large) = &self.large {
+            if large.bytes.len() < large.total {
+                return Ok(None);
+            }
+            let done = self.large.take().map(|large| large.bytes.freeze());
+            return Ok(done);
+        }
+        let Some(total) = frame_length(&self.buffer, self.limit)? else {
+            return Ok(None);
+        };
+        if self.buffer.len() >= total {
+            let frame = Bytes::copy_from_slice(&self.buffer[..total]);
+            self.buffer.advance(total);
+            return Ok(Some(frame));
+        }
+        if total > limits::OWN_BUFFER_BYTES {
+            let mut bytes = BytesMut::with_capacity(total.min(limits::FRAME_GROWTH_BYTES));
+            bytes.extend_from_slice(&self.buffer);
+            self.buffer.clear();
+            self.large = Some(Large { bytes, total });
+        }
+        Ok(None)
+    }
+
+    /// Waits for bytes and takes what is there; 0 is the end of the stream.
+    pub(super) async fn fill(&mut self) -> io::Result<usize> {
+        loop {
+            // A socket that always has more must not keep its thread for itself.
+            tokio::task::consume_budget().await;
+            self.socket.readable().await?;
+            match self.read_once() {
+                Ok(count) => {
+                    self.reads.fetch_add(1, Ordering::Relaxed);
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads and forgets until the peer ends the stream.
+    pub(super) async fn discard_to_end(&mut self) {
+        self.large = None;
+        while self.fill().await.is_ok_and(|count| count > 0) {
+            self.buffer.clear();
+        }
+    }
+
+    fn read_once(&mut self) -> io::Result<usize> {
+        if let Some(large) = &mut self.large {
+            let missing = large.total - large.bytes.len();
+            if large.bytes.len() == large.bytes.capacity() {
+                let step = large.bytes.len().max(limits::FRAME_GROWTH_BYTES);
+                large.bytes.reserve(step.min(missing));
+            }
+            let mut window = (&mut large.bytes).limit(missing);
+            return self.socket.try_read_buf(&mut window);
+        }
+        if self.buffer.is_empty() && self.buffer.capacity() < limits::READ_BYTES {
+            self.buffer = BytesMut::with_capacity(limits::READ_BYTES);
+        }
+        self.buffer.reserve(limits::READ_BYTES / 4);
+        self.socket.try_read_buf(&mut self.buffer)
+    }
+}

@@ -1,0 +1,145 @@
+//! The life of one OpenWire connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use wire::openwire::{Decoder, Encoder};
+
+use super::format::OpenWire;
+use super::frames::Frames;
+use super::inactivity::{self, Life};
+use super::session::{Session, Step};
+use super::{format, handshake};
+use crate::admission::WaitingPlace;
+use crate::connection::{Edge, End};
+use crate::limits;
+use crate::outbox::Outbox;
+
+/// Serves a socket until it ends.
+pub(crate) async fn serve(
+    edge: &Arc<Edge>,
+    socket: Arc<TcpStream>,
+    remote: SocketAddr,
+    place: WaitingPlace,
+) -> End {
+    let mut frames = Frames::new(Arc::clone(&socket), limits::MAX_EARLY_FRAME_BYTES);
+    let evicted = place.evicted().clone();
+    let patience = edge.settings.handshake_timeout;
+    let agreed = tokio::select! {
+        agreed = timeout(patience, handshake::run(&edge.settings, &socket, &mut frames)) => agreed,
+        () = evicted.cancelled() => return End::Crowded,
+        () = edge.stop.cancelled() => return End::Stopped,
+    };
+    let agreed = match agreed {
+        Ok(Ok(agreed)) => agreed,
+        Ok(Err(end)) => return end,
+        Err(_) => return End::Mute(patience),
+    };
+    place.spoke();
+
+    let outbox = Outbox::new(socket, Box::new(OpenWire::new(Encoder::new(agreed.format))));
+    let writer = tokio::spawn({
+        let outbox = Arc::clone(&outbox);
+        async move { outbox.run_writer().await }
+    });
+    // XA clients block until they know the broker, so this is always said.
+    outbox.push(format::broker_info(&edge.engine, &edge.settings));
+    outbox.flush();
+
+    let life = Life {
+        reads: frames.reads(),
+        paused: AtomicBool::new(false),
+    };
+    let mut session = Session::new(Arc::clone(edge), Arc::clone(&outbox), remote, place);
+    session.set_max_frame(agreed.format.max_frame_size);
+    let decoder = Decoder::new(agreed.format);
+    let end = tokio::select! {
+        end = read(&mut session, &mut frames, decoder, &life) => end,
+        () = inactivity::watch(&life, &outbox, agreed.max_inactivity, agreed.initial_delay) => {
+            End::Silent(agreed.max_inactivity)
+        }
+        () = outbox.until_closed() => {
+            End::Closed(outbox.cause().unwrap_or("replaced, or the broker stops").to_owned())
+        }
+        () = evicted.cancelled() => End::Crowded,
+        () = edge.stop.cancelled() => End::Stopped,
+    };
+    session.leave();
+    linger(&end, &mut frames, &outbox, edge).await;
+    outbox.close();
+    // The task only waits for the close; an error would be its panic.
+    let _ = writer.await;
+    end
+}
+
+/// Reads in bursts: everything that has arrived is executed, then what came of
+/// it is written once.
+async fn read(
+    session: &mut Session,
+    frames: &mut Frames,
+    mut decoder: Decoder,
+    life: &Life,
+) -> End {
+    loop {
+        loop {
+            frames.set_limit(session.frame_limit());
+            let command = match frames.next() {
+                Ok(Some(frame)) => decoder.decode(&frame),
+                Ok(None) => break,
+                Err(error) => return End::Broken(error),
+            };
+            match command.map_err(End::Broken).and_then(|command| session.handle(command)) {
+                Ok(Step::Go) => {}
+                Ok(Step::Wait) => {
+                    session.flush();
+                    life.paused.store(true, Ordering::Relaxed);
+                    session.room().await;
+                    life.paused.store(false, Ordering::Relaxed);
+                }
+                Err(end) => {
+                    session.flush();
+                    return end;
+                }
+            }
+        }
+        session.flush();
+        if session.is_behind() {
+            life.paused.store(true, Ordering::Relaxed);
+            session.caught_up().await;
+            life.paused.store(false, Ordering::Relaxed);
+        }
+        match frames.fill().await {
+            Ok(0) => return End::Gone(where_it_ended(frames).to_owned()),
+            Ok(_) => {}
+            Err(error) => return End::Gone(error.to_string()),
+        }
+    }
+}
+
+fn where_it_ended(frames: &Frames) -> &'static str {
+    if frames.in_the_middle() {
+        return "end of stream inside a frame";
+    }
+    "end of stream"
+}
+
+/// Lets the last answers reach the client where there are some worth it.
+async fn linger(end: &End, frames: &mut Frames, outbox: &Outbox, edge: &Edge) {
+    let told = async {
+        outbox.until_below(0).await;
+        if matches!(end, End::Refused(_)) {
+            // Closing with unread bytes would reset the connection and take the
+            // exception away from the client before it has read it.
+            frames.discard_to_end().await;
+        }
+    };
+    if matches!(end, End::Goodbye | End::Refused(_)) {
+        tokio::select! {
+            _ = timeout(limits::REFUSED_LINGER, told) => {}
+            () = edge.stop.cancelled() => {}
+        }
+    }
+}

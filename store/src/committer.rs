@@ -1,0 +1,213 @@
+//! The committing thread: the only writer of the journal and the only door for answers.
+//!
+//! Takes everything submitted so far as one batch, writes and syncs it, verifies that this process is still the
+//! holder, applies the records to the index, and only then hands out the tokens. There is no timer: while one batch
+//! syncs, the next one collects. Any failure but a full disk ends the store for good; a panic counts as one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+
+use crate::apply::apply_batch;
+use crate::chunk::Chunk;
+use crate::clock;
+use crate::compact::{self, Moved, Moves};
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::inbox::{Inbox, Next};
+use crate::journal::{Batch, Writer};
+use crate::limits;
+use crate::outlet::Outlet;
+
+/// What the committing thread owns.
+pub(crate) struct Committer<T, O> {
+    core: Arc<Core>,
+    inbox: Arc<Inbox<T>>,
+    writer: Writer,
+    outlet: O,
+    moving: Batch,
+}
+
+/// What is left to do when the committing thread ends.
+pub(crate) struct Ending {
+    /// Given back last.
+    pub(crate) held: lock::Held,
+    /// Disconnected when the maintenance thread has ended.
+    pub(crate) upkeep: Receiver<()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reserve {
+    Spare,
+    Use,
+}
+
+impl<T, O: Outlet<T>> Committer<T, O> {
+    pub(crate) fn new(core: Arc<Core>, inbox: Arc<Inbox<T>>, writer: Writer, outlet: O) -> Self {
+        Self { core, inbox, writer, outlet, moving: Batch::new() }
+    }
+
+    /// Works until the store is closed or lost, then gives the lock back.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after a loss; the cause went to the outlet.
+    pub(crate) fn run(mut self, ending: Ending) -> Result<()> {
+        let worked = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let result = worked.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        match result {
+            Ok(()) => self.end(ending),
+            Err(cause) => {
+                self.lose(cause, ending);
+                Err(Error::Closed)
+            }
+        }
+    }
+
+    fn work(&mut self) -> Result<()> {
+        loop {
+            match self.inbox.next() {
+                Next::Ordered(chunk) => self.commit(chunk)?,
+                Next::Urgent(chunk) => self.commit_urgent(chunk)?,
+                Next::Moves(moves) => self.move_records(&moves)?,
+                Next::Failed(cause) => return Err(cause),
+                Next::Stop => return Ok(()),
+            }
+            self.ask_for_upkeep();
+        }
+    }
+
+    fn commit(&mut self, mut chunk: Chunk<T>) -> Result<()> {
+        match self.write(&mut chunk.batch, Reserve::Spare) {
+            Ok(()) => {
+                if !chunk.batch.is_empty() && self.inbox.had_room() {
+                    self.tell_full(false);
+                }
+                self.answer(chunk);
+            }
+            Err(Error::Full { .. }) if !chunk.has_ordered() => self.commit_urgent(chunk)?,
+            Err(Error::Full { needed, available }) => {
+                if self.inbox.no_room(chunk) {
+                    tracing::warn!(needed, available, "the journal is full: messages wait for room");
+                    self.tell_full(true);
+                }
+                self.core.signals.ask();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn commit_urgent(&mut self, mut chunk: Chunk<T>) -> Result<()> {
+        match self.write(&mut chunk.batch, Reserve::Use) {
+            Ok(()) => self.answer(chunk),
+            Err(Error::Full { .. }) => {
+                self.inbox.no_room_for_urgent(chunk);
+                self.core.signals.ask();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// An exclusive batch: everything submitted before it has been applied, nothing submitted later is in it.
+    fn move_records(&mut self, moves: &Moves) -> Result<()> {
+        let mut batch = std::mem::take(&mut self.moving);
+        batch.clear();
+        self.core.with_index(|applied| compact::renew(&mut applied.index, moves, &mut batch))?;
+        let reserve = if self.core.counters.full.load(Ordering::Relaxed) { Reserve::Use } else { Reserve::Spare };
+        let moved = match self.write(&mut batch, reserve) {
+            Ok(()) => Moved::Done,
+            Err(Error::Full { .. }) => Moved::NoRoom,
+            Err(error) => return Err(error),
+        };
+        self.moving = batch;
+        // The maintenance thread may have stopped waiting.
+        let _ = moves.reply.try_send(moved);
+        Ok(())
+    }
+
+    /// Write, sync, verify, apply: in this order, and nothing follows from a batch before the verification.
+    fn write(&mut self, batch: &mut Batch, reserve: Reserve) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let now_ms = clock::now_ms();
+        let placed = match reserve {
+            Reserve::Spare => self.writer.append(batch, now_ms)?,
+            Reserve::Use => self.writer.append_urgent(batch, now_ms)?,
+        };
+        self.core.verify()?;
+        let counters = &self.core.counters;
+        self.core.with_index(|applied| {
+            apply_batch(&mut applied.index, placed.position, batch.records(), now_ms)?;
+            applied.after = placed.after;
+            applied.bytes += placed.bytes_on_disk;
+            counters.applied.store(applied.bytes, Ordering::Relaxed);
+            Ok(())
+        })?;
+        counters.batches.fetch_add(1, Ordering::Relaxed);
+        counters.bytes_written.fetch_add(placed.bytes_on_disk, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn answer(&mut self, mut chunk: Chunk<T>) {
+        if !chunk.tokens.is_empty() {
+            self.outlet.durable(&mut chunk.tokens);
+        }
+        self.inbox.done(chunk);
+    }
+
+    fn tell_full(&mut self, full: bool) {
+        self.core.counters.full.store(full, Ordering::Relaxed);
+        self.outlet.full(full);
+    }
+
+    fn ask_for_upkeep(&self) {
+        let (tail, due) = (self.core.tail(), self.core.settings.checkpoint_bytes);
+        if tail < due {
+            return;
+        }
+        self.core.signals.ask();
+        let hard = limits::HARD_TAIL_FACTOR * due;
+        if tail >= hard {
+            self.core.signals.wait_for_checkpoint(|| self.core.tail() >= hard);
+        }
+    }
+
+    /// Clean end: the lock goes right after the last batch; what maintenance was at is left to the next start.
+    fn end(self, ending: Ending) -> Result<()> {
+        self.inbox.shut();
+        let Self { core, writer, outlet, .. } = self;
+        drop(writer);
+        drop(outlet);
+        finish(&core, &ending);
+        ending.held.release()?;
+        Ok(())
+    }
+
+    fn lose(self, cause: Error, ending: Ending) {
+        tracing::error!(%cause, "the store is lost");
+        let Self { core, inbox, writer, mut outlet, .. } = self;
+        core.stop();
+        inbox.shut();
+        outlet.lost(cause);
+        drop(outlet);
+        drop(writer);
+        finish(&core, &ending);
+    }
+}
+
+/// Stops maintenance and closes the index, within a limit.
+fn finish(core: &Core, ending: &Ending) {
+    core.stop();
+    // Either the thread has ended, or it hangs in a file operation and will find the store stopped afterwards.
+    let _ = ending.upkeep.recv_timeout(limits::UPKEEP_STOP_WAIT);
+    drop(core.take_index());
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let why = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panicked".to_owned());
+    Error::Thread { name: "store-commit", why }
+}

@@ -1,0 +1,293 @@
+//! What was submitted and not yet taken by the committing thread: the one hand-over between callers and disk.
+//!
+//! Submitting is a short lock, a copy, and a wake-up only if the committing thread sleeps. Buffers go round, so that
+//! steady work allocates nothing. Order is that of submission, with one exception: while the journal is full, work
+//! that speaks only of durable messages (acknowledgements) goes ahead of messages that wait for room.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::chunk::Chunk;
+use crate::compact::Moves;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::sync::locked;
+use crate::work::Work;
+
+/// Submitted work on its way to the committing thread.
+pub(crate) struct Inbox<T> {
+    state: Mutex<State<T>>,
+    wake: Condvar,
+    pending: AtomicUsize,
+    max_batch: usize,
+}
+
+struct State<T> {
+    gate: Gate,
+    sleeping: bool,
+    filling: Chunk<T>,
+    ready: VecDeque<Chunk<T>>,
+    spare: Vec<Chunk<T>>,
+    urgent: Chunk<T>,
+    full: bool,
+    retry_at: Option<Instant>,
+    urgent_retry_at: Option<Instant>,
+    moves: Option<Moves>,
+    failure: Option<Error>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Closing,
+    Shut,
+}
+
+/// What the committing thread does next.
+pub(crate) enum Next<T> {
+    /// Commit this.
+    Ordered(Chunk<T>),
+    /// Commit this, from the reserve if need be: no messages in it.
+    Urgent(Chunk<T>),
+    /// Move these records of an old segment forward.
+    Moves(Moves),
+    /// Give up: something that cannot be repaired happened on another thread.
+    Failed(Error),
+    /// Everything was taken and nothing more comes.
+    Stop,
+}
+
+impl<T> Inbox<T> {
+    pub(crate) fn new(max_batch: usize) -> Self {
+        let state = State {
+            gate: Gate::Open,
+            sleeping: false,
+            filling: Chunk::new(),
+            ready: VecDeque::new(),
+            spare: Vec::new(),
+            urgent: Chunk::new(),
+            full: false,
+            retry_at: None,
+            urgent_retry_at: None,
+            moves: None,
+            failure: None,
+        };
+        Self { state: Mutex::new(state), wake: Condvar::new(), pending: AtomicUsize::new(0), max_batch }
+    }
+
+    /// Takes in one unit of work.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after a close or loss.
+    pub(crate) fn submit(&self, work: &Work, token: Option<T>) -> Result<()> {
+        let mut state = locked(&self.state);
+        if state.gate != Gate::Open {
+            return Err(Error::Closed);
+        }
+        self.pending.fetch_add(work.bytes(), Ordering::Relaxed);
+        if state.full && !work.is_ordered() {
+            state.urgent.add(work, token);
+        } else {
+            state.fill(work, token, self.max_batch);
+        }
+        let sleeping = std::mem::take(&mut state.sleeping);
+        drop(state);
+        if sleeping {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Bytes submitted and not yet durable.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Waits for something to do.
+    pub(crate) fn next(&self) -> Next<T> {
+        let mut state = locked(&self.state);
+        loop {
+            if let Some(next) = state.take() {
+                return next;
+            }
+            state.sleeping = true;
+            state = match state.sleep_until() {
+                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    let waited = self.wake.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            state.sleeping = false;
+        }
+    }
+
+    /// Gives back a chunk whose work is done.
+    pub(crate) fn done(&self, mut chunk: Chunk<T>) {
+        let bytes = chunk.bytes();
+        self.pending.fetch_sub(bytes, Ordering::Relaxed);
+        chunk.clear();
+        // A buffer that one huge unit of work has blown up is let go.
+        if bytes > 2 * self.max_batch {
+            return;
+        }
+        let mut state = locked(&self.state);
+        if state.spare.len() < limits::SPARE_CHUNKS {
+            state.spare.push(chunk);
+        }
+    }
+
+    /// There was no room for this chunk: acknowledgements in it and behind it go ahead, the rest waits for
+    /// [`Inbox::has_room`] or the next try. True if this is news.
+    pub(crate) fn no_room(&self, chunk: Chunk<T>) -> bool {
+        let mut state = locked(&self.state);
+        let news = !state.full;
+        state.full = true;
+        state.retry_at = Some(Instant::now() + limits::FULL_RETRY);
+        state.ready.push_front(chunk);
+        if news {
+            state.let_urgent_ahead();
+        }
+        news
+    }
+
+    /// Not even the reserve had room for this urgent chunk.
+    pub(crate) fn no_room_for_urgent(&self, mut chunk: Chunk<T>) {
+        let mut state = locked(&self.state);
+        state.urgent_retry_at = Some(Instant::now() + limits::FULL_RETRY);
+        std::mem::swap(&mut state.urgent, &mut chunk);
+        // What came meanwhile goes behind it.
+        let mut none = Chunk::new();
+        chunk.split(&mut state.urgent, &mut none);
+        debug_assert!(none.is_empty(), "only urgent work is in the urgent chunk");
+    }
+
+    /// Work that waited for room got it. True if this is news.
+    pub(crate) fn had_room(&self) -> bool {
+        let mut state = locked(&self.state);
+        state.retry_at = None;
+        state.urgent_retry_at = None;
+        std::mem::take(&mut state.full)
+    }
+
+    /// Space came back: try what waits at once.
+    pub(crate) fn try_again(&self) {
+        let mut state = locked(&self.state);
+        state.retry_at = state.retry_at.map(|_| Instant::now());
+        state.urgent_retry_at = None;
+        self.wake_up(state);
+    }
+
+    /// Leaves records to be moved for the committing thread; given back if the store is closing.
+    pub(crate) fn move_records(&self, moves: Moves) -> Result<(), Moves> {
+        let mut state = locked(&self.state);
+        if state.gate != Gate::Open {
+            return Err(moves);
+        }
+        state.moves = Some(moves);
+        self.wake_up(state);
+        Ok(())
+    }
+
+    /// Another thread found that the store cannot go on.
+    pub(crate) fn fail(&self, cause: Error) {
+        let mut state = locked(&self.state);
+        state.failure.get_or_insert(cause);
+        self.wake_up(state);
+    }
+
+    /// No more work is taken; what was submitted is still committed.
+    pub(crate) fn close(&self) {
+        let mut state = locked(&self.state);
+        if state.gate == Gate::Open {
+            state.gate = Gate::Closing;
+        }
+        state.moves = None;
+        self.wake_up(state);
+    }
+
+    /// No more work is taken, and what waits is dropped with its tokens.
+    pub(crate) fn shut(&self) {
+        let mut state = locked(&self.state);
+        state.gate = Gate::Shut;
+        state.filling.clear();
+        state.urgent.clear();
+        state.ready.clear();
+        state.spare.clear();
+        state.moves = None;
+        self.pending.store(0, Ordering::Relaxed);
+    }
+
+    fn wake_up(&self, mut state: MutexGuard<'_, State<T>>) {
+        state.sleeping = false;
+        drop(state);
+        self.wake.notify_one();
+    }
+}
+
+impl<T> State<T> {
+    fn fill(&mut self, work: &Work, token: Option<T>, max_batch: usize) {
+        let over = self.filling.bytes() + work.bytes() > max_batch;
+        if over && !self.filling.is_empty() {
+            let next = self.spare.pop().unwrap_or_else(Chunk::new);
+            let filled = std::mem::replace(&mut self.filling, next);
+            self.ready.push_back(filled);
+        }
+        self.filling.add(work, token);
+    }
+
+    fn take(&mut self) -> Option<Next<T>> {
+        let now = Instant::now;
+        if let Some(cause) = self.failure.take() {
+            return Some(Next::Failed(cause));
+        }
+        if !self.urgent.is_empty() && self.urgent_retry_at.is_none_or(|at| at <= now()) {
+            let spare = self.spare.pop().unwrap_or_else(Chunk::new);
+            return Some(Next::Urgent(std::mem::replace(&mut self.urgent, spare)));
+        }
+        if let Some(moves) = self.moves.take() {
+            return Some(Next::Moves(moves));
+        }
+        if self.gate == Gate::Shut || (self.gate == Gate::Closing && self.full) {
+            return Some(Next::Stop);
+        }
+        if self.retry_at.is_none_or(|at| at <= now()) {
+            if let Some(chunk) = self.ready.pop_front() {
+                return Some(Next::Ordered(chunk));
+            }
+            if !self.filling.is_empty() {
+                let spare = self.spare.pop().unwrap_or_else(Chunk::new);
+                return Some(Next::Ordered(std::mem::replace(&mut self.filling, spare)));
+            }
+        }
+        (self.gate == Gate::Closing).then_some(Next::Stop)
+    }
+
+    fn sleep_until(&self) -> Option<Instant> {
+        let waiting = !self.ready.is_empty() || !self.filling.is_empty();
+        let retry = if waiting { self.retry_at } else { None };
+        let urgent = if self.urgent.is_empty() { None } else { self.urgent_retry_at };
+        match (retry, urgent) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn let_urgent_ahead(&mut self) {
+        let filling = std::mem::replace(&mut self.filling, Chunk::new());
+        for chunk in std::mem::take(&mut self.ready).into_iter().chain([filling]) {
+            let mut ordered = Chunk::new();
+            chunk.split(&mut self.urgent, &mut ordered);
+            if !ordered.is_empty() {
+                self.ready.push_back(ordered);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "inbox_tests.rs"]
+mod tests;

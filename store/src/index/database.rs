@@ -1,0 +1,184 @@
+//! Sled 0.34.7, fenced in: the only place that calls it.
+//!
+//! Measured and therefore guarded here: it panics on most damage (every call runs inside `catch_unwind`), leaks with large
+//! batches (128 operations at most), its flush is no sync (our own follows), its background flusher would change the file
+//! between checkpoints (switched off), and it opens damaged files with keys missing (so nobody believes what it answers:
+//! see `generation`). Every trouble is a text; what to do about it is decided above.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::fs::Fs;
+use crate::index::Backend;
+use crate::limits::{DATABASE_BATCH_OPS, DATABASE_CACHE_BYTES, DATABASE_SEGMENT_BYTES};
+
+/// One change: a key and its new value, or none.
+pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// What is wrong with a database, for the log.
+pub(super) type Trouble = String;
+
+/// An ordered map of bytes that is durable after [`Database::sync`].
+pub(super) trait Database: Send + Sync {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Trouble>;
+
+    /// Visits keys from `from` on, in order, until the visitor says false.
+    fn scan(&self, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), Trouble>;
+
+    /// At most [`DATABASE_BATCH_OPS`] changes.
+    fn write(&self, changes: Vec<Change>) -> Result<(), Trouble>;
+
+    fn sync(&self) -> Result<(), Trouble>;
+
+    fn bytes_on_disk(&self) -> Result<u64, Trouble>;
+}
+
+/// Why a database did not open.
+#[derive(Debug)]
+pub(super) enum OpenTrouble {
+    /// Another process, or a thread that is still closing it, has it open.
+    Locked,
+    /// Anything else.
+    Unusable(Trouble),
+}
+
+/// Opens or creates the database at `path`.
+pub(super) fn open(backend: Backend, fs: &Arc<dyn Fs>, path: &Path) -> Result<Arc<dyn Database>, OpenTrouble> {
+    match backend {
+        Backend::Sled => Ok(Arc::new(SledDatabase::open(fs, path)?)),
+        #[cfg(any(test, feature = "sim"))]
+        Backend::File => {
+            let database = super::file_database::FileDatabase::open(fs, path).map_err(OpenTrouble::Unusable)?;
+            Ok(Arc::new(database))
+        }
+    }
+}
+
+/// A sled database.
+struct SledDatabase {
+    db: sled::Db,
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+}
+
+impl SledDatabase {
+    fn open(fs: &Arc<dyn Fs>, path: &Path) -> Result<Self, OpenTrouble> {
+        let config = sled::Config::new()
+            .path(path)
+            .cache_capacity(DATABASE_CACHE_BYTES)
+            .segment_size(DATABASE_SEGMENT_BYTES)
+            .flush_every_ms(None)
+            .use_compression(false)
+            .mode(sled::Mode::HighThroughput);
+        match caught(|| config.open()) {
+            Ok(db) => Ok(Self { db, fs: Arc::clone(fs), path: path.to_owned() }),
+            Err(trouble) if trouble.contains("could not acquire lock") => Err(OpenTrouble::Locked),
+            Err(trouble) => Err(OpenTrouble::Unusable(trouble)),
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path.join("db")
+    }
+}
+
+impl Database for SledDatabase {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Trouble> {
+        let value = caught(|| self.db.get(key))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), Trouble> {
+        caught(|| {
+            for item in self.db.range(from..) {
+                let (key, value) = item?;
+                if !visit(&key, &value) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn write(&self, changes: Vec<Change>) -> Result<(), Trouble> {
+        assert!(changes.len() <= DATABASE_BATCH_OPS, "a batch of {} makes sled leak", changes.len());
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        caught(|| self.db.apply_batch(batch))
+    }
+
+    fn sync(&self) -> Result<(), Trouble> {
+        caught(|| self.db.flush())?;
+        let file = self.file();
+        self.fs.sync_file(&file).map_err(|error| format!("cannot sync {}: {error}", file.display()))
+    }
+
+    fn bytes_on_disk(&self) -> Result<u64, Trouble> {
+        let file = self.file();
+        self.fs.file_len(&file).map_err(|error| format!("cannot measure {}: {error}", file.display()))
+    }
+}
+
+/// Runs a call into sled; its errors and panics both become text.
+fn caught<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, Trouble> {
+    // Unwind safety: after a panic the database is condemned and never asked again.
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(format!("sled: {error}")),
+        Err(panic) => Err(format!("sled panicked: {}", panic_text(&*panic))),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        return text;
+    }
+    panic.downcast_ref::<String>().map_or("without a word", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::RealFs;
+
+    fn open_sled(path: &Path) -> Result<Arc<dyn Database>, OpenTrouble> {
+        let fs: Arc<dyn Fs> = Arc::new(RealFs::new(None));
+        open(Backend::Sled, &fs, path)
+    }
+
+    #[test]
+    fn what_was_synced_is_there_after_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = open_sled(dir.path()).unwrap();
+        let changes = (0..128u8).map(|n| (vec![n], Some(vec![n; 3000]))).collect();
+        database.write(changes).unwrap();
+        database.write(vec![(vec![5], None)]).unwrap();
+        database.sync().unwrap();
+        assert!(matches!(open_sled(dir.path()), Err(OpenTrouble::Locked)), "opened twice");
+        drop(database);
+        let database = open_sled(dir.path()).unwrap();
+        assert_eq!(database.get(&[7]).unwrap(), Some(vec![7; 3000]));
+        assert_eq!(database.get(&[5]).unwrap(), None);
+        let mut keys = 0;
+        let mut visit = |_: &[u8], _: &[u8]| {
+            keys += 1;
+            keys < 10
+        };
+        database.scan(&[3], &mut visit).unwrap();
+        assert_eq!(keys, 10, "a visitor can stop");
+        assert!(database.bytes_on_disk().unwrap() > 0);
+    }
+
+    #[test]
+    fn a_panic_inside_becomes_text() {
+        let trouble = caught::<()>(|| panic!("page {} is odd", 3)).unwrap_err();
+        assert_eq!(trouble, "sled panicked: page 3 is odd");
+    }
+}

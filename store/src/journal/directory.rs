@@ -1,0 +1,194 @@
+//! The journal's directory: which segments there are, where, and how large.
+//!
+//! The only place that lists, names and removes segment files. Shared by the writer, its preparer, readers and
+//! reclaim. It does not look into the files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::segment::SegmentName;
+use crate::error::{Error, Result};
+use crate::fs::{Fs, ReadFile};
+use crate::limits::OPEN_SEGMENTS;
+use crate::position::SegmentNumber;
+
+/// One segment file of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentInfo {
+    /// Its number.
+    pub(crate) number: SegmentNumber,
+    /// Its epoch.
+    pub(crate) epoch: u64,
+    /// Length of its file in bytes.
+    pub(crate) bytes: u64,
+}
+
+/// The segments of one journal.
+pub(crate) struct Directory {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Keyed by number first: two masters may have given out the same number, never the same name.
+    files: BTreeMap<(SegmentNumber, u64), u64>,
+    /// Most recently used last.
+    open: Vec<(SegmentNumber, Arc<dyn ReadFile>)>,
+}
+
+impl Directory {
+    /// Lists the journal at `path` (`DIR/journal`), creating it if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Damaged`] for a name that is not a segment's.
+    pub(crate) fn open(fs: Arc<dyn Fs>, path: &Path) -> Result<Self> {
+        fs.create_dir_all(path).map_err(Error::io("create", path))?;
+        if let Some(parent) = path.parent() {
+            fs.sync_dir(parent).map_err(Error::io("sync", parent))?;
+        }
+        fs.refresh_dir(path).map_err(Error::io("refresh", path))?;
+        let mut files = BTreeMap::new();
+        for name in names(&*fs, path)? {
+            let file = path.join(name.to_string());
+            let bytes = fs.file_len(&file).map_err(Error::io("read the length of", &file))?;
+            files.insert((name.number, name.epoch), bytes);
+        }
+        Ok(Self { fs, path: path.to_owned(), state: Mutex::new(State { files, open: Vec::new() }) })
+    }
+
+    /// Highest epoch in any segment's name, 0 without one: a new master must go above it.
+    ///
+    /// # Errors
+    /// As [`Directory::open`]; a directory that does not exist has no epochs.
+    pub(crate) fn highest_epoch(fs: &dyn Fs, path: &Path) -> Result<u64> {
+        match names(fs, path) {
+            Ok(names) => Ok(names.iter().map(|name| name.epoch).max().unwrap_or(0)),
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Segment files by number, spares included.
+    pub(crate) fn segments(&self) -> Vec<SegmentInfo> {
+        let state = self.state();
+        state.files.iter().map(|(&(number, epoch), &bytes)| SegmentInfo { number, epoch, bytes }).collect()
+    }
+
+    /// Disk taken by all segment files, spares included.
+    pub(crate) fn bytes_on_disk(&self) -> u64 {
+        self.state().files.values().sum()
+    }
+
+    /// Bytes free on the disk below.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn available_space(&self) -> Result<u64> {
+        self.fs.available_space(&self.path).map_err(Error::io("read the free space of", &self.path))
+    }
+
+    /// Removes every file with this number or a lower one (oldest first; a lower one can only be what a replaced master
+    /// left) and returns the bytes given back. The space of a file that a reader still holds comes back when it lets go.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn remove_through(&self, number: SegmentNumber) -> Result<u64> {
+        let mut freed = 0;
+        for info in self.segments().into_iter().filter(|info| info.number <= number) {
+            self.remove_file(&self.path_of(&info))?;
+            freed += info.bytes;
+        }
+        self.fs.sync_dir(&self.path).map_err(Error::io("sync", &self.path))?;
+        Ok(freed)
+    }
+
+    /// Opens a segment for reading; stays readable while held.
+    ///
+    /// # Errors
+    /// [`Error::Io`], `NotFound` in it when there is no such segment any more.
+    pub(crate) fn open_read(&self, number: SegmentNumber) -> Result<Arc<dyn ReadFile>> {
+        let mut state = self.state();
+        if let Some(at) = state.open.iter().position(|(open, _)| *open == number) {
+            let used = state.open.remove(at);
+            let file = Arc::clone(&used.1);
+            state.open.push(used);
+            return Ok(file);
+        }
+        let path = self.locate(&state, number);
+        let file = self.fs.open_read(&path).map_err(Error::io("open", &path))?;
+        if state.open.len() >= OPEN_SEGMENTS {
+            state.open.remove(0);
+        }
+        state.open.push((number, Arc::clone(&file)));
+        Ok(file)
+    }
+
+    /// Path of the segment with this number, for messages too.
+    pub(crate) fn path_of_number(&self, number: SegmentNumber) -> PathBuf {
+        self.locate(&self.state(), number)
+    }
+
+    pub(super) fn path_of(&self, info: &SegmentInfo) -> PathBuf {
+        self.path.join(SegmentName { epoch: info.epoch, number: info.number }.to_string())
+    }
+
+    pub(super) fn fs(&self) -> &Arc<dyn Fs> {
+        &self.fs
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Counts a file that the preparer has created, or one that has become longer.
+    pub(super) fn register(&self, info: SegmentInfo) {
+        self.state().files.insert((info.number, info.epoch), info.bytes);
+    }
+
+    /// Removes one file, without syncing the directory.
+    pub(super) fn remove_file(&self, path: &Path) -> Result<()> {
+        match self.fs.remove(path) {
+            Ok(()) => {}
+            // A removal that an earlier crash left half done.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("remove", path)(error)),
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<SegmentName>().ok());
+        if let Some(name) = name {
+            let mut state = self.state();
+            state.files.remove(&(name.number, name.epoch));
+            state.open.retain(|(open, _)| *open != name.number);
+        }
+        Ok(())
+    }
+
+    /// With two files of one number, the higher epoch is the real one.
+    fn locate(&self, state: &State, number: SegmentNumber) -> PathBuf {
+        let found = state.files.range((number, 0)..=(number, u64::MAX)).next_back();
+        let epoch = found.map_or(0, |(&(_, epoch), _)| epoch);
+        self.path.join(SegmentName { epoch, number }.to_string())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is changed by single inserts and removals, so a panic elsewhere cannot leave it half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Segment names in a directory. Names that start with a dot are not ours to judge: NFS clients leave such files.
+fn names(fs: &dyn Fs, path: &Path) -> Result<Vec<SegmentName>> {
+    let mut names = Vec::new();
+    for name in fs.list(path).map_err(Error::io("list", path))? {
+        if name.starts_with('.') {
+            continue;
+        }
+        let Ok(parsed) = name.parse() else {
+            return Err(Error::Damaged { path: path.join(&name), offset: 0, what: "not the name of a segment".into() });
+        };
+        names.push(parsed);
+    }
+    Ok(names)
+}

@@ -1,0 +1,212 @@
+//! Runs the steps that make spare segments ready: on a thread of its own, or inline when the writer asks.
+//!
+//! The writer waits here only when it has outrun the preparer. A full disk is an answer, not a failure; any other
+//! error is kept and handed to the writer, which never writes again. On drop the thread ends after at most one step and
+//! leaves its files as they are: the next start removes them.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::spares::{Maker, Spare, Spares, Step, lengthen};
+use crate::error::{Error, Result};
+
+/// Who makes spare segments ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Prepare {
+    /// A thread, ahead of need.
+    #[default]
+    Background,
+    /// The writer itself, when it needs one: the same file operations in the same order every time, for tests.
+    Inline,
+}
+
+/// Hands out segments that are ready.
+pub(super) struct Preparer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    /// Held during a step, so that there is one at a time.
+    maker: Mutex<Maker>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    spares: Spares,
+    /// Why nothing more can be reserved; cleared when it is worth trying again.
+    full: Option<(u64, u64)>,
+    failed: Option<Error>,
+    stopped: bool,
+}
+
+impl Preparer {
+    pub(super) fn start(maker: Maker, prepare: Prepare) -> Result<Self> {
+        let shared =
+            Arc::new(Shared { maker: Mutex::new(maker), state: Mutex::default(), changed: Condvar::default() });
+        let thread = match prepare {
+            Prepare::Inline => None,
+            Prepare::Background => {
+                let worker = Arc::clone(&shared);
+                let spawned = thread::Builder::new().name("store-prepare".into()).spawn(move || worker.run());
+                Some(spawned.map_err(|error| Error::Thread { name: "store-prepare", why: error.to_string() })?)
+            }
+        };
+        Ok(Self { shared, thread })
+    }
+
+    /// A segment of at least `bytes` that is zero, synced, named durably and locked. Only `urgent` callers get the last
+    /// one while no other can be had.
+    ///
+    /// # Errors
+    /// [`Error::Full`]: nothing has changed, ask again when there may be room. Anything else is final.
+    pub(super) fn take(&self, urgent: bool, bytes: u64) -> Result<Spare> {
+        let mut spare = self.wait_for(urgent)?;
+        let directory = {
+            let maker = self.shared.maker.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(maker.directory())
+        };
+        let lengthened = lengthen(&directory, &mut spare, bytes);
+        if let Err(error) = lengthened {
+            self.shared.state().spares.put_back(spare);
+            return Err(error);
+        }
+        self.shared.changed.notify_all();
+        Ok(spare)
+    }
+
+    fn wait_for(&self, urgent: bool) -> Result<Spare> {
+        let mut tried_again = false;
+        let mut state = self.shared.state();
+        loop {
+            if let Some(error) = state.failed.take() {
+                state.stopped = true;
+                return Err(error);
+            }
+            if state.stopped {
+                return Err(Error::Poisoned);
+            }
+            if let Some(spare) = state.spares.take(urgent) {
+                state.full = None;
+                return Ok(spare);
+            }
+            if let Some((needed, available)) = state.full
+                && !state.spares.will_have(urgent)
+            {
+                if tried_again {
+                    return Err(Error::Full { needed, available });
+                }
+                tried_again = true;
+                state.full = None;
+                self.shared.changed.notify_all();
+            }
+            if self.thread.is_some() {
+                state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                drop(state);
+                self.shared.step();
+                state = self.shared.state();
+            }
+        }
+    }
+}
+
+impl Drop for Preparer {
+    fn drop(&mut self) {
+        self.shared.state().stopped = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say that the state does not say.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        // Even a panic must not leave the writer waiting for ever.
+        let _stopped = StopOnDrop(self);
+        loop {
+            while self.step() {}
+            let state = self.state();
+            if state.stopped || state.failed.is_some() {
+                return;
+            }
+            if state.has_work() {
+                continue;
+            }
+            drop(self.changed.wait(state).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Does one step; answers whether there was one to do.
+    fn step(&self) -> bool {
+        let Some(step) = self.state().next_step() else { return false };
+        let mut maker = self.maker.lock().unwrap_or_else(PoisonError::into_inner);
+        match step {
+            Step::Reserve { last_reserve } => {
+                let reserved = maker.reserve(last_reserve);
+                let mut state = self.state();
+                match reserved {
+                    Ok(spare) => state.spares.put_reserved(spare),
+                    Err(error) => state.note(error),
+                }
+            }
+            Step::Fill(mut spare) => {
+                let filled = maker.fill(&mut spare);
+                self.after_fill(&maker, spare, filled);
+            }
+        }
+        self.changed.notify_all();
+        true
+    }
+
+    fn after_fill(&self, maker: &Maker, spare: Spare, filled: Result<()>) {
+        let Err(error) = filled else {
+            self.state().spares.put_filled(spare);
+            return;
+        };
+        let discarded = maker.discard(spare);
+        let mut state = self.state();
+        state.spares.forget_filling();
+        state.note(error);
+        if let Err(error) = discarded {
+            state.note(error);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has_work(&self) -> bool {
+        !self.stopped && self.failed.is_none() && (self.spares.wants_fill() || (self.full.is_none() && self.spares.wants_room()))
+    }
+
+    fn next_step(&mut self) -> Option<Step> {
+        if self.stopped || self.failed.is_some() {
+            return None;
+        }
+        if self.full.is_some() { self.spares.next_fill() } else { self.spares.next_step() }
+    }
+
+    fn note(&mut self, error: Error) {
+        match error {
+            Error::Full { needed, available } => self.full = Some((needed, available)),
+            error => self.failed = Some(error),
+        }
+    }
+}
+
+struct StopOnDrop<'a>(&'a Shared);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.state().stopped = true;
+        self.0.changed.notify_all();
+    }
+}

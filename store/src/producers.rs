@@ -1,0 +1,106 @@
+//! Which producer sequences were submitted but are not yet known to the index: the guard against a resend that
+//! arrives while the first copy is still on its way to the disk.
+//!
+//! An entry is dropped as soon as the index says the same. One whose messages were never submitted (the caller gave
+//! up after noting them) is dropped after a while, so that nothing grows without bound. What is durable is the
+//! index's business.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::index::ProducerState;
+
+/// Producers with sequences in flight.
+#[derive(Default)]
+pub(crate) struct Producers {
+    recent: HashMap<Box<[u8]>, Recent>,
+}
+
+struct Recent {
+    state: ProducerState,
+    noted: Instant,
+}
+
+impl Producers {
+    /// Notes a sequence; false if it was submitted or stored before. `stored` asks the index.
+    pub(crate) fn note(
+        &mut self,
+        producer: &[u8],
+        sequence: u64,
+        stored: impl FnOnce() -> Result<Option<ProducerState>>,
+    ) -> Result<bool> {
+        if let Some(recent) = self.recent.get_mut(producer) {
+            recent.noted = Instant::now();
+            return Ok(recent.state.note(sequence));
+        }
+        let mut new = true;
+        let state = match stored()? {
+            None => ProducerState::first(sequence),
+            Some(mut state) => {
+                new = state.note(sequence);
+                state
+            }
+        };
+        if new {
+            self.recent.insert(producer.into(), Recent { state, noted: Instant::now() });
+        }
+        Ok(new)
+    }
+
+    /// Drops what the index knows by now, and what was given up longer than `give_up` ago.
+    pub(crate) fn sweep(
+        &mut self,
+        give_up: Duration,
+        mut stored: impl FnMut(&[u8]) -> Result<Option<ProducerState>>,
+    ) -> Result<()> {
+        let mut failed = None;
+        self.recent.retain(|producer, recent| match stored(producer) {
+            Ok(Some(state)) if state == recent.state => false,
+            Ok(_) => recent.noted.elapsed() < give_up,
+            Err(error) => {
+                failed = Some(error);
+                true
+            }
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// How many are in flight.
+    pub(crate) fn len(&self) -> usize {
+        self.recent.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_resend_in_flight_is_noticed_and_the_index_takes_over() {
+        let mut producers = Producers::default();
+        assert!(producers.note(b"p", 5, || Ok(None)).expect("note"));
+        assert!(!producers.note(b"p", 5, || panic!("known without asking")).expect("note"));
+        assert!(producers.note(b"p", 6, || panic!("known without asking")).expect("note"));
+
+        let mut index = ProducerState::first(5);
+        producers.sweep(FOREVER, |_| Ok(Some(index))).expect("sweep");
+        assert_eq!(producers.len(), 1, "6 is still on its way");
+        index.note(6);
+        producers.sweep(FOREVER, |_| Ok(Some(index))).expect("sweep");
+        assert_eq!(producers.len(), 0);
+        assert!(!producers.note(b"p", 6, || Ok(Some(index))).expect("note"), "the index remembers");
+        assert_eq!(producers.len(), 0, "a duplicate leaves nothing behind");
+    }
+
+    #[test]
+    fn what_was_never_submitted_is_forgotten_after_a_while() {
+        let mut producers = Producers::default();
+        assert!(producers.note(b"p", 5, || Ok(None)).expect("note"));
+        producers.sweep(Duration::ZERO, |_| Ok(None)).expect("sweep");
+        assert_eq!(producers.len(), 0);
+        assert!(producers.note(b"p", 5, || Ok(None)).expect("note"), "new again");
+    }
+}

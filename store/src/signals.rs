@@ -1,0 +1,120 @@
+//! How the committing thread and the maintenance thread wake and wait for each other.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::sync::locked;
+
+/// Requests to the maintenance thread, and what it is at.
+#[derive(Default)]
+pub(crate) struct Signals {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    due: bool,
+    stop: bool,
+    busy: bool,
+    /// The last checkpoint could not be written: nobody may wait for the next one.
+    failing: bool,
+}
+
+/// Why the maintenance thread woke up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// There is something to do.
+    Due,
+    /// Nothing happened for a while.
+    Idle,
+    /// The store ends.
+    Stop,
+}
+
+impl Signals {
+    /// Asks for a round of maintenance.
+    pub(crate) fn ask(&self) {
+        let mut state = locked(&self.state);
+        if !state.due {
+            state.due = true;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Ends the maintenance thread and everybody's waiting.
+    pub(crate) fn stop(&self) {
+        locked(&self.state).stop = true;
+        self.changed.notify_all();
+    }
+
+    /// Maintenance thread: waits for a call; the round that follows counts as busy until [`Signals::done`].
+    pub(crate) fn wait(&self, idle: Duration) -> Call {
+        let state = locked(&self.state);
+        let waited = self.changed.wait_timeout_while(state, idle, |state| !state.due && !state.stop);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if state.stop {
+            return Call::Stop;
+        }
+        let call = if state.due { Call::Due } else { Call::Idle };
+        state.due = false;
+        state.busy = true;
+        call
+    }
+
+    /// Maintenance thread: a checkpoint is through.
+    pub(crate) fn checkpointed(&self, stable: bool) {
+        locked(&self.state).failing = !stable;
+        self.changed.notify_all();
+    }
+
+    /// Maintenance thread: the round is over.
+    pub(crate) fn done(&self) {
+        locked(&self.state).busy = false;
+        self.changed.notify_all();
+    }
+
+    /// Committing thread: waits while `too_long` says so and a checkpoint can be hoped for.
+    pub(crate) fn wait_for_checkpoint(&self, too_long: impl Fn() -> bool) {
+        let mut state = locked(&self.state);
+        while too_long() && !state.stop && !state.failing && (state.busy || state.due) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn a_request_before_the_wait_is_not_lost_and_stop_wins() {
+        let signals = Signals::default();
+        signals.ask();
+        assert_eq!(signals.wait(Duration::ZERO), Call::Due);
+        signals.done();
+        assert_eq!(signals.wait(Duration::ZERO), Call::Idle);
+        signals.ask();
+        signals.stop();
+        assert_eq!(signals.wait(Duration::from_secs(60)), Call::Stop);
+    }
+
+    #[test]
+    fn the_committer_waits_for_a_running_checkpoint_only() {
+        let signals = Signals::default();
+        signals.wait_for_checkpoint(|| true); // Nobody is at it: no waiting.
+        signals.ask();
+        let long = AtomicBool::new(true);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(signals.wait(Duration::from_secs(60)), Call::Due);
+                long.store(false, Ordering::SeqCst);
+                signals.checkpointed(true);
+                signals.done();
+            });
+            signals.wait_for_checkpoint(|| long.load(Ordering::SeqCst));
+        });
+        assert!(!long.load(Ordering::SeqCst));
+    }
+}

@@ -1,0 +1,286 @@
+//! The public face of the store: what the broker calls.
+//!
+//! Cheap to clone and shared by all threads. Submitting never waits for the disk; reading does. Answers come out of the
+//! [`Outlet`] only. After a close or a loss every call answers [`Error::Closed`] or nothing.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::thread::{Builder, JoinHandle};
+
+use crate::committer::{Committer, Ending};
+use crate::core::{Core, Parts};
+use crate::error::{Error, Result};
+use crate::fs::{Fs, RealFs};
+use crate::inbox::Inbox;
+use crate::index::{Backend, Opening};
+use crate::journal::WriterSettings;
+use crate::open::{self, Recovered};
+use crate::outlet::Outlet;
+use crate::position::{QueueId, Seq, StagedId};
+use crate::read;
+use crate::record::Outcome;
+use crate::settings::Settings;
+use crate::summary::{QueueSummary, Recovery, Stored, Usage};
+use crate::sync::locked;
+use crate::upkeep::Upkeep;
+use crate::work::Work;
+
+/// A journal with an index, open for work. `T` is what the caller gets back when its work is durable.
+pub struct Store<T: Send + 'static> {
+    handle: Arc<Handle<T>>,
+}
+
+/// Ends the threads when the last clone goes.
+struct Handle<T: Send + 'static> {
+    core: Arc<Core>,
+    inbox: Arc<Inbox<T>>,
+    committer: Mutex<Option<JoinHandle<Result<()>>>>,
+}
+
+impl<T: Send + 'static> Clone for Store<T> {
+    fn clone(&self) -> Self {
+        Self { handle: Arc::clone(&self.handle) }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("epoch", &self.epoch()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + 'static> Drop for Handle<T> {
+    fn drop(&mut self) {
+        // Not joined: the last clone may go on the committing thread itself.
+        self.inbox.close();
+    }
+}
+
+impl<T: Send + 'static> Store<T> {
+    /// Recovers the store in `dir` and starts its threads. `held` proves that nobody else is at it, and is given back
+    /// when the store ends.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] before anything is touched, [`Error::NotOurs`], [`Error::Damaged`] with file and offset,
+    /// [`Error::Format`], [`Error::Full`], [`Error::Io`], [`Error::LostMastership`], [`Error::Thread`].
+    pub fn open(
+        dir: &Path,
+        held: lock::Held,
+        settings: Settings,
+        outlet: impl Outlet<T>,
+    ) -> Result<(Self, Recovery)> {
+        let fs: Arc<dyn Fs> = Arc::new(RealFs::new(settings.sync_delay));
+        Self::open_on(&fs, Backend::Sled, dir, held, settings, outlet)
+    }
+
+    /// As [`Store::open`] on another file system, index included: for tests with [`crate::sim`].
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    #[cfg(any(test, feature = "sim"))]
+    pub fn open_with(
+        fs: &Arc<dyn Fs>,
+        dir: &Path,
+        held: lock::Held,
+        settings: Settings,
+        outlet: impl Outlet<T>,
+    ) -> Result<(Self, Recovery)> {
+        Self::open_on(fs, Backend::File, dir, held, settings, outlet)
+    }
+
+    fn open_on(
+        fs: &Arc<dyn Fs>,
+        backend: Backend,
+        dir: &Path,
+        held: lock::Held,
+        settings: Settings,
+        outlet: impl Outlet<T>,
+    ) -> Result<(Self, Recovery)> {
+        settings.check()?;
+        let verifier = held.verifier();
+        let opening = opening(&held, backend, &settings);
+        let writing = WriterSettings::from(&settings);
+        let recovered = open::recover(fs, dir, opening, &writing, &|| Ok(verifier.verify()?))?;
+        let Recovered { applied, directory, writer, recovery } = recovered;
+        let epoch = held.epoch();
+        let inbox = Arc::new(Inbox::new(settings.max_batch_bytes));
+        let core = Arc::new(Core::new(Parts { epoch, verifier, settings, directory, applied }));
+        let upkeep = Upkeep::new(Arc::clone(&core), Arc::clone(&inbox));
+        let (alive, ended) = sync_channel(0);
+        spawn("store-upkeep", move || {
+            upkeep.run();
+            drop(alive);
+        })?;
+        let committer = Committer::new(Arc::clone(&core), Arc::clone(&inbox), writer, outlet);
+        let ending = Ending { held, upkeep: ended };
+        let thread = spawn("store-commit", move || committer.run(ending))?;
+        let handle = Handle { core, inbox, committer: Mutex::new(Some(thread)) };
+        Ok((Self { handle: Arc::new(handle) }, recovery))
+    }
+
+    /// Hands in one unit of work; `token` comes out of the outlet when it is durable, in the order of submission. Never
+    /// waits. Empty work is answered when everything submitted before it is durable.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::TooLarge`]; the token is dropped then.
+    pub fn submit(&self, work: Work, token: T) -> Result<()> {
+        work.check()?;
+        self.handle.inbox.submit(&work, Some(token))
+    }
+
+    /// As [`Store::submit`], and clears the work for its next use: steady work allocates nothing.
+    ///
+    /// # Errors
+    /// As [`Store::submit`].
+    pub fn submit_from(&self, work: &mut Work, token: T) -> Result<()> {
+        let submitted = work.check().and_then(|()| self.handle.inbox.submit(work, Some(token)));
+        work.clear();
+        submitted
+    }
+
+    /// Hands in a part of a transaction that is too large for memory: its messages and removals take effect when a later
+    /// work says [`Work::staged_commit`]. Nobody waits for it; the commit follows it in order.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::TooLarge`].
+    pub fn stage(&self, id: StagedId, work: Work) -> Result<()> {
+        work.check()?;
+        self.handle.inbox.submit(&work.staged(id), None)
+    }
+
+    /// Bytes submitted and not yet durable: what a caller watches to bound its producers.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.handle.inbox.pending_bytes()
+    }
+
+    /// The id for a new queue; put [`Work::queue`] in front of its first use.
+    #[must_use]
+    pub fn new_queue(&self) -> QueueId {
+        self.handle.core.new_queue()
+    }
+
+    /// The id for a new transaction that is staged.
+    #[must_use]
+    pub fn new_staged(&self) -> StagedId {
+        self.handle.core.new_staged()
+    }
+
+    /// Notes that a message of this producer is about to be submitted. False if one of that sequence was submitted or
+    /// stored before. Within a transaction call it at the commit, not before: what is noted counts as sent.
+    #[must_use]
+    pub fn note_producer(&self, producer: &[u8], sequence: u64) -> bool {
+        let core = &self.handle.core;
+        let stored = || core.with_index(|applied| applied.index.producer(producer));
+        let noted = locked(&core.producers).note(producer, sequence, stored);
+        noted.unwrap_or_else(|cause| {
+            // Nobody can tell any more what is a duplicate. The message is refused with the store itself.
+            self.fail(cause);
+            true
+        })
+    }
+
+    /// How a transaction ended, if that is known: the answer to a commit asked twice.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Index`].
+    pub fn outcome(&self, transaction: &[u8]) -> Result<Option<Outcome>> {
+        self.handle.core.with_index(|applied| applied.index.outcome(transaction))
+    }
+
+    /// Durable messages of a queue from `from` on, in order: at most `max_count`, at most `max_bytes` of payload but at
+    /// least one if there is one. Reads files and may wait for the disk.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when a payload is not what was stored, [`Error::Io`], [`Error::Closed`], [`Error::Index`].
+    pub fn read(&self, queue: QueueId, from: Seq, max_count: usize, max_bytes: usize) -> Result<Vec<Stored>> {
+        read::read(&self.handle.core, queue, from, max_count, max_bytes)
+    }
+
+    /// One queue as of the last durable batch.
+    #[must_use]
+    pub fn queue(&self, id: QueueId) -> Option<QueueSummary> {
+        self.handle.core.with_index(|applied| Ok(applied.index.queue(id))).ok().flatten()
+    }
+
+    /// All queues as of the last durable batch.
+    #[must_use]
+    pub fn queues(&self) -> Vec<QueueSummary> {
+        self.handle.core.with_index(|applied| Ok(applied.index.queues())).unwrap_or_default()
+    }
+
+    /// Use of space and disk.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let core = &self.handle.core;
+        let batches = core.counters.batches.load(Ordering::Relaxed);
+        Usage {
+            journal_bytes: core.directory.bytes_on_disk(),
+            live_bytes: core.with_index(|applied| Ok(applied.index.live_bytes())).unwrap_or(0),
+            limit: core.settings.journal_limit_bytes,
+            full: core.counters.full.load(Ordering::Relaxed),
+            batches,
+            syncs: batches,
+            bytes_written: core.counters.bytes_written.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Asks the lock whether this process is still the holder.
+    #[must_use]
+    pub fn verifier(&self) -> lock::Verifier {
+        self.handle.core.verifier.clone()
+    }
+
+    /// The epoch of this opening.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.handle.core.epoch
+    }
+
+    /// Clean stop, for all clones: commits what was submitted, answers it, and gives the lock back at once. Blocks until
+    /// then; not to be called from the outlet.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the store was lost before; the outlet has the cause.
+    pub fn close(self) -> Result<()> {
+        self.handle.inbox.close();
+        let Some(thread) = locked(&self.handle.committer).take() else {
+            return Ok(());
+        };
+        thread.join().unwrap_or_else(|_| Err(thread_ended()))
+    }
+
+    fn fail(&self, cause: Error) {
+        if !matches!(cause, Error::Closed) {
+            self.handle.inbox.fail(cause);
+        }
+    }
+}
+
+fn opening<'a>(held: &lock::Held, backend: Backend, settings: &'a Settings) -> Opening<'a> {
+    let _ = held;
+    Opening {
+        epoch: held.epoch(),
+        boot_id: String::new(),
+        network: false,
+        previous_clean: false,
+        oldest_segment: None,
+        backend,
+        settings,
+    }
+}
+
+fn spawn<R: Send + 'static>(
+    name: &'static str,
+    run: impl FnOnce() -> R + Send + 'static,
+) -> Result<JoinHandle<R>> {
+    let spawned = Builder::new().name(name.to_owned()).spawn(run);
+    spawned.map_err(|error| Error::Thread { name, why: error.to_string() })
+}
+
+fn thread_ended() -> Error {
+    Error::Thread { name: "store-commit", why: "ended by a panic while ending".to_owned() }
+}

@@ -1,0 +1,152 @@
+//! The maintenance thread: checkpoints, removing segments nothing lives in, and moving what lives in sparse ones.
+//!
+//! Works beside the committing thread and never writes the journal itself. Deletes only what lies before a stable
+//! checkpoint, and only after verifying that this process is still the holder. What it cannot finish before the store
+//! ends is left to the next start.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+
+use crate::clock;
+use crate::compact::{Collected, Moved};
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::inbox::Inbox;
+use crate::journal::scan_segment;
+use crate::limits;
+use crate::position::SegmentNumber;
+use crate::reclaim;
+use crate::signals::Call;
+use crate::sync::locked;
+
+/// What the maintenance thread works with.
+pub(crate) struct Upkeep<T> {
+    core: Arc<Core>,
+    inbox: Arc<Inbox<T>>,
+}
+
+impl<T> Upkeep<T> {
+    pub(crate) fn new(core: Arc<Core>, inbox: Arc<Inbox<T>>) -> Self {
+        Self { core, inbox }
+    }
+
+    /// Works until the store ends; a failure ends the store.
+    pub(crate) fn run(&self) {
+        loop {
+            let call = self.core.signals.wait(limits::IDLE_UPKEEP);
+            let round = match call {
+                Call::Stop => return,
+                Call::Idle if self.core.tail() < limits::IDLE_TAIL_BYTES => Ok(()),
+                Call::Due | Call::Idle => self.round(),
+            };
+            self.core.signals.done();
+            match round {
+                Ok(()) => {}
+                // The store was stopped meanwhile, by a close or a loss that others report.
+                Err(Error::Closed) => return,
+                Err(cause) => return self.inbox.fail(cause),
+            }
+        }
+    }
+
+    /// Checkpoint, reclaim, and compact as long as that gives space back.
+    fn round(&self) -> Result<()> {
+        let mut stable = self.checkpoint()?;
+        self.reclaim()?;
+        while stable && self.compact()? {
+            stable = self.checkpoint()?;
+            self.reclaim()?;
+        }
+        if self.core.counters.full.load(Ordering::Relaxed) {
+            self.inbox.try_again();
+        }
+        self.sweep_producers()
+    }
+
+    /// Writes a checkpoint; false if the index could not take it, which costs nothing but a longer replay.
+    fn checkpoint(&self) -> Result<bool> {
+        let (snapshot, bytes, after) = self.core.with_index(|applied| {
+            applied.index.expire(clock::now_ms())?;
+            Ok((applied.index.begin_checkpoint(applied.after), applied.bytes, applied.after))
+        })?;
+        let written = snapshot.write(&|| self.core.verify())?;
+        let stable = self.core.with_index(|applied| Ok(applied.index.finish_checkpoint(written)))?;
+        if stable {
+            self.core.counters.checkpointed.store(bytes, Ordering::Relaxed);
+            self.core.counters.checkpoint_segment.store(after.position.segment.0, Ordering::Relaxed);
+        }
+        self.core.signals.checkpointed(stable);
+        Ok(stable)
+    }
+
+    /// Removes the oldest segments while they lie before the checkpoint and nothing lives in them.
+    fn reclaim(&self) -> Result<()> {
+        let checkpoint = SegmentNumber(self.core.counters.checkpoint_segment.load(Ordering::Relaxed));
+        let segments = self.core.directory.segments();
+        let last = self.core.with_index(|applied| {
+            Ok(reclaim::removable_through(&segments, checkpoint, |segment| applied.index.live(segment)))
+        })?;
+        let Some(last) = last else { return Ok(()) };
+        self.core.verify()?;
+        self.core.directory.remove_through(last)?;
+        Ok(())
+    }
+
+    /// Moves what lives out of the oldest segments while the journal is too large for what lives in it. True if that
+    /// made segments removable after the next checkpoint.
+    fn compact(&self) -> Result<bool> {
+        let checkpoint = SegmentNumber(self.core.counters.checkpoint_segment.load(Ordering::Relaxed));
+        let segments = self.core.directory.segments();
+        let targets = self.core.with_index(|applied| {
+            let live = applied.index.live_bytes();
+            let of = |segment| applied.index.live(segment);
+            Ok(reclaim::to_compact(&segments, checkpoint, self.core.settings.segment_bytes, live, of))
+        })?;
+        for segment in &targets {
+            if !self.compact_segment(*segment)? {
+                return Ok(false);
+            }
+        }
+        Ok(!targets.is_empty())
+    }
+
+    fn compact_segment(&self, segment: SegmentNumber) -> Result<bool> {
+        let mut collected = Collected::default();
+        let mut room = true;
+        scan_segment(&self.core.directory, segment, &mut |view| {
+            if room {
+                self.core.with_index(|applied| collected.collect(&mut applied.index, &view))?;
+                if collected.bytes() >= limits::MOVE_BYTES {
+                    room = self.hand_over(segment, &mut collected)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(room && self.hand_over(segment, &mut collected)?)
+    }
+
+    /// Has the committing thread move what was collected; false if there is no room.
+    fn hand_over(&self, segment: SegmentNumber, collected: &mut Collected) -> Result<bool> {
+        if collected.bytes() == 0 {
+            return Ok(true);
+        }
+        let (reply, replied) = sync_channel(1);
+        if self.inbox.move_records(collected.take(segment, reply)).is_err() {
+            return Err(Error::Closed);
+        }
+        loop {
+            match replied.recv_timeout(limits::MOVE_WAIT) {
+                Ok(moved) => return Ok(moved == Moved::Done),
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::Closed),
+                Err(RecvTimeoutError::Timeout) => self.core.verify()?,
+            }
+        }
+    }
+
+    fn sweep_producers(&self) -> Result<()> {
+        locked(&self.core.producers).sweep(limits::PRODUCER_GIVE_UP, |producer| {
+            self.core.with_index(|applied| applied.index.producer(producer))
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! The commands and data structures, each in its file, and [`Command`], which
+//! is any of them.
+
+mod any;
+mod base;
+mod broker_info;
+mod broker_subscription_info;
+mod connection_control;
+mod connection_error;
+mod connection_info;
+mod consumer_control;
+mod consumer_info;
+mod destination;
+mod destination_info;
+mod discovery_event;
+mod ids;
+mod journal;
+mod message;
+mod message_ack;
+mod message_dispatch;
+mod message_id;
+mod message_kind;
+mod message_pull;
+mod network_bridge_filter;
+mod partial;
+mod producer_ack;
+mod producer_info;
+mod remove_info;
+mod remove_subscription_info;
+mod response;
+mod session_info;
+mod signal;
+mod subscription_info;
+mod transaction_id;
+mod transaction_info;
+mod wire_format_info;
+
+pub use any::{Command, DataStructure};
+pub use base::Base;
+pub use broker_info::BrokerInfo;
+pub use broker_subscription_info::BrokerSubscriptionInfo;
+pub use connection_control::ConnectionControl;
+pub use connection_error::ConnectionError;
+pub use connection_info::ConnectionInfo;
+pub use consumer_control::ConsumerControl;
+pub use consumer_info::ConsumerInfo;
+pub use destination::{Destination, DestinationKind};
+pub use destination_info::DestinationInfo;
+pub use discovery_event::DiscoveryEvent;
+pub use ids::{BrokerId, ConnectionId, ConsumerId, ProducerId, SessionId};
+pub use journal::{JournalQueueAck, JournalTopicAck, JournalTrace, JournalTransaction};
+pub use message::Message;
+pub use message_ack::{AckKind, MessageAck};
+pub use message_dispatch::{MessageDispatch, MessageDispatchNotification};
+pub use message_id::MessageId;
+pub use message_kind::{Blob, MessageKind};
+pub use message_pull::MessagePull;
+pub use network_bridge_filter::NetworkBridgeFilter;
+pub use partial::{LastPartialCommand, PartialCommand, ReplayCommand};
+pub use producer_ack::ProducerAck;
+pub use producer_info::ProducerInfo;
+pub use remove_info::{ObjectId, RemoveInfo};
+pub use remove_subscription_info::RemoveSubscriptionInfo;
+pub use response::{
+    DataArrayResponse, DataResponse, ExceptionResponse, IntegerResponse, Response,
+};
+pub use session_info::SessionInfo;
+pub use signal::{ControlCommand, FlushCommand, KeepAliveInfo, ShutdownInfo};
+pub use subscription_info::SubscriptionInfo;
+pub use transaction_id::{LocalTransactionId, TransactionId, XaTransactionId};
+pub use transaction_info::{TransactionInfo, TransactionKind};
+pub use wire_format_info::{MAGIC, WireFormatInfo};
