@@ -28,7 +28,7 @@ use crate::outgoing::Outgoing;
 pub trait Format: Send {
     /// Appends the item's frame. An error leaves the connection unusable (a
     /// half-written cache table cannot be told to the peer): it is closed.
-    fn encode(&mut self, item: &Outgoing, buffer: &mut BytesMut) -> Result<(), String>;
+    fn encode(&mut self, item: Outgoing, buffer: &mut BytesMut) -> Result<(), String>;
 }
 
 /// The queue of one connection towards its client.
@@ -295,11 +295,11 @@ impl Outbox {
             let Some(item) = pen.taken.pop_front() else {
                 break;
             };
-            let before = pen.buffer.len();
-            pen.format.encode(&item, &mut pen.buffer)?;
+            let (weight, before) = (item.weight(), pen.buffer.len());
+            pen.format.encode(item, &mut pen.buffer)?;
             self.load
                 .fetch_add(pen.buffer.len() - before, Ordering::SeqCst);
-            self.load.fetch_sub(item.weight(), Ordering::SeqCst);
+            self.load.fetch_sub(weight, Ordering::SeqCst);
         }
         Ok(())
     }

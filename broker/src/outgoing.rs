@@ -51,7 +51,7 @@ impl Outgoing {
     /// Memory that this item pins while it waits, for the outbox's bound.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Outgoing::Delivery(delivery) => ITEM_BYTES + delivery.message.size(),
+            Outgoing::Delivery(delivery) => delivery.message.flow_size(),
             _ => ITEM_BYTES,
         }
     }
@@ -127,6 +127,13 @@ impl Refusal {
     /// `ResourceAllocationException`: a limit was reached.
     pub fn resource_allocation(message: impl Into<String>) -> Refusal {
         Refusal::new("javax.jms.ResourceAllocationException", message)
+    }
+
+    /// `XAException`: distributed transactions are not built. Java reads the
+    /// code behind the colon; -3 is XAER_RMERR.
+    pub fn distributed() -> Refusal {
+        let text = "distributed (XA) transactions are not supported xaErrorCode:-3";
+        Refusal::new("javax.transaction.xa.XAException", text)
     }
 
     /// `TransactionRolledBackException`.

@@ -52,7 +52,7 @@ pub enum Error {
     },
     /// The connection broke after a commit had left: only the broker knows whether it happened. Ask it with
     /// [`crate::Connection::settle`].
-    #[error("commit of {transaction:?} is in doubt: {cause}")]
+    #[error("commit of {transaction} is in doubt: {cause}")]
     InDoubt {
         /// The transaction.
         transaction: Box<TransactionId>,

@@ -5,11 +5,14 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::net::TcpStream;
 use wire::openwire::frame_length;
 
 use crate::limits::{OWN_BUFFER_BYTES, READ_BYTES};
+
+/// Bytes of the size in front of every frame.
+const PREFIX: usize = 4;
 
 /// What has arrived and is not yet cut.
 pub(crate) struct Frames {
@@ -28,16 +31,17 @@ impl Frames {
         self.limit = limit;
     }
 
-    /// The next frame with its size prefix, if all of it is here.
+    /// The next frame without its size prefix, if all of it is here.
     pub(crate) fn next_frame(&mut self) -> Result<Option<Bytes>, wire::Error> {
-        let Some(total) = frame_length(&self.buffer, self.limit)? else {
+        let Some(length) = frame_length(&self.buffer, self.limit)? else {
             return Ok(None);
         };
-        if self.buffer.len() < total {
+        if self.buffer.len() - PREFIX < length {
             return Ok(None);
         }
-        let frame = self.buffer.split_to(total);
-        if total < OWN_BUFFER_BYTES {
+        self.buffer.advance(PREFIX);
+        let frame = self.buffer.split_to(length);
+        if length < OWN_BUFFER_BYTES {
             return Ok(Some(Bytes::copy_from_slice(&frame)));
         }
         Ok(Some(frame.freeze()))

@@ -113,14 +113,8 @@ impl Link {
             drop(outgoing);
             return Err(self.cause());
         }
-        let before = outgoing.buffer.len();
         let Outgoing { encoder, buffer, .. } = &mut *outgoing;
-        if let Err(error) = encoder.encode(command, buffer) {
-            // Without a cache an encoder has no state, so that the connection is as good as before.
-            outgoing.buffer.truncate(before);
-            return Err(Error::Encode(error));
-        }
-        Ok(())
+        encoder.encode(command, buffer).map_err(Error::Encode)
     }
 
     /// Leaves the buffer to the writer task.
@@ -300,8 +294,7 @@ async fn read_commands(
                 Err(error) => return error.to_string(),
             };
             let taken = match decoder.decode(frame) {
-                Ok(Some(command)) => sink.take(command),
-                Ok(None) => Ok(()),
+                Ok(command) => sink.take(command),
                 Err(error) => Err(error.to_string()),
             };
             if let Err(cause) = taken {

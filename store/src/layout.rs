@@ -57,7 +57,7 @@ mod tests {
     fn with_files(names: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("temp dir");
         for name in names {
-            RealFs::default().replace(&dir.path().join(name), b"").expect("write");
+            RealFs::new(None).replace(&dir.path().join(name), b"").expect("write");
         }
         dir
     }
@@ -66,17 +66,17 @@ mod tests {
     fn an_empty_or_own_directory_is_taken() {
         for names in [&[][..], &["lock"], &["lock", ".snapshot", "lost+found"]] {
             let dir = with_files(names);
-            prepare(&RealFs::default(), dir.path()).expect("ours");
-            assert!(RealFs::default().list(dir.path()).expect("list").contains(&"journal".to_owned()));
-            prepare(&RealFs::default(), dir.path()).expect("still ours");
+            prepare(&RealFs::new(None), dir.path()).expect("ours");
+            assert!(RealFs::new(None).list(dir.path()).expect("list").contains(&"journal".to_owned()));
+            prepare(&RealFs::new(None), dir.path()).expect("still ours");
         }
     }
 
     #[test]
     fn a_directory_of_another_program_is_refused_and_left_alone() {
         let dir = with_files(&["lock", "db.data", "journal-1.log"]);
-        let refused = prepare(&RealFs::default(), dir.path());
+        let refused = prepare(&RealFs::new(None), dir.path());
         assert!(matches!(refused, Err(Error::NotOurs { found, .. }) if found == "db.data"));
-        assert_eq!(RealFs::default().list(dir.path()).expect("list").len(), 3);
+        assert_eq!(RealFs::new(None).list(dir.path()).expect("list").len(), 3);
     }
 }

@@ -43,6 +43,8 @@ mod signals;
 mod store;
 mod summary;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod work;
 

@@ -33,6 +33,8 @@ pub const OUTCOME_AGE: Duration = Duration::from_secs(24 * 3600);
 pub const FILL_BYTES: u64 = 1 << 20;
 /// Recovery and compaction read the journal in pieces this large.
 pub const READ_AHEAD_BYTES: usize = 1 << 20;
+/// So far ahead of its reads recovery tells the disk what it will read: several requests in flight double its speed.
+pub const ANNOUNCED_BYTES: u64 = 4 << 20;
 /// Segments kept open for reading messages back: 32 GiB of backlog without reopening, well below the usual 1,024 files.
 pub const OPEN_SEGMENTS: usize = 128;
 /// The segments of an epoch grow by this factor up to full size, so that neither the takeover nor the first roll

@@ -253,6 +253,11 @@ impl<T: Send + 'static> Store<T> {
         thread.join().unwrap_or_else(|_| Err(thread_ended()))
     }
 
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Core {
+        &self.handle.core
+    }
+
     fn fail(&self, cause: Error) {
         if !matches!(cause, Error::Closed) {
             self.handle.inbox.fail(cause);

@@ -27,7 +27,11 @@ const DECISIVE: usize = 8;
 pub fn detect(first: &[u8]) -> Detection {
     let after_prefix = first.get(PREFIX..).unwrap_or(&[]);
     let opening = std::iter::once(&1u8).chain(MAGIC.iter());
-    if !after_prefix.iter().zip(opening).all(|(got, want)| got == want) {
+    if !after_prefix
+        .iter()
+        .zip(opening)
+        .all(|(got, want)| got == want)
+    {
         return Detection::Unknown;
     }
     // A handshake is far below 16 MiB, so its size begins with a zero byte:
@@ -35,14 +39,20 @@ pub fn detect(first: &[u8]) -> Detection {
     if first.first().is_some_and(|byte| *byte != 0) {
         return Detection::Unknown;
     }
-    if first.len() < DECISIVE { Detection::Incomplete } else { Detection::OpenWire }
+    if first.len() < DECISIVE {
+        Detection::Incomplete
+    } else {
+        Detection::OpenWire
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const REAL: [u8; 14] = [0, 0, 1, 0x64, 1, b'A', b'c', b't', b'i', b'v', b'e', b'M', b'Q', 0];
+    const REAL: [u8; 14] = [
+        0, 0, 1, 0x64, 1, b'A', b'c', b't', b'i', b'v', b'e', b'M', b'Q', 0,
+    ];
 
     #[test]
     fn eight_bytes_of_a_client_decide() {
@@ -56,7 +66,12 @@ mod tests {
 
     #[test]
     fn other_protocols_are_refused_early() {
-        for other in [&b"CONNECT\n"[..], b"GET / HTTP/1.1", b"\x16\x03\x01", b"AMQP\0\x01\0\0"] {
+        for other in [
+            &b"CONNECT\n"[..],
+            b"GET / HTTP/1.1",
+            b"\x16\x03\x01",
+            b"AMQP\0\x01\0\0",
+        ] {
             assert_eq!(detect(other), Detection::Unknown);
             assert_eq!(detect(&other[..1]), Detection::Unknown);
         }

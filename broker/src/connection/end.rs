@@ -84,3 +84,10 @@ impl End {
         }
     }
 }
+
+/// A failing socket is a client that went away.
+impl From<std::io::Error> for End {
+    fn from(error: std::io::Error) -> End {
+        End::Gone(error.to_string())
+    }
+}

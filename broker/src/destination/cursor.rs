@@ -60,6 +60,10 @@ impl Cursor {
         self.next > self.stored_through && self.late.is_empty()
     }
 
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reading
+    }
+
     /// Everything before this sequence is in memory, so it may be dispatched.
     pub(crate) fn is_in_order(&self, seq: Seq) -> bool {
         (self.next > self.stored_through || seq < self.next)

@@ -25,6 +25,13 @@ impl AlignedBuf {
         Self { storage, start, len: 0 }
     }
 
+    /// That many zeros, rounded up to blocks.
+    pub(crate) fn zeros(len: usize) -> Self {
+        let mut buf = Self::with_capacity(len);
+        buf.len = len.next_multiple_of(BLOCK);
+        buf
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -93,6 +93,9 @@ pub trait ReadFile: Send + Sync {
     /// What the system says.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// Says that these bytes will be read soon, so that the disk can begin. Only a hint.
+    fn will_need(&self, _offset: u64, _len: u64) {}
+
     /// Length of the file in bytes.
     ///
     /// # Errors

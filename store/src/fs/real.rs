@@ -1,11 +1,13 @@
 //! The file system of this host.
 //!
 //! Durable writes go through O_DIRECT and O_DSYNC where the file system honours both (one system call, no page cache, no
-//! journal commit on a file of fixed length) and through a plain write plus fdatasync elsewhere. Which one is probed on
-//! the first segment. A failed sync is reported and never repeated. It does not interpret what it reads or writes.
+//! journal commit on a file of fixed length) and through a plain write plus fdatasync elsewhere. Which one is
+//! probed when a segment is created. A failed sync is reported and never repeated. It does not interpret what it reads
+//! or writes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use fs2::FileExt as LockExt;
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::{Advice, FallocateFlags, OFlags};
 use rustix::io::Errno;
 
 use super::aligned::AlignedBuf;
@@ -44,6 +46,15 @@ impl RealFs {
     #[must_use]
     pub fn without_direct_writes(sync_delay: Option<Duration>) -> Self {
         Self { direct: Arc::new(AtomicBool::new(false)), sync_delay }
+    }
+}
+
+#[cfg(test)]
+impl RealFs {
+    /// Whether somebody holds the lock on a file.
+    pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        Ok(LockExt::try_lock_exclusive(&file).is_err())
     }
 }
 
@@ -81,6 +92,7 @@ impl Fs for RealFs {
             direct,
             sync_delay: self.sync_delay,
             stage: Stage::Filling,
+            zeros: None,
         }))
     }
 
@@ -103,6 +115,7 @@ impl Fs for RealFs {
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
         file.write_all_at(bytes, 0)?;
         file.sync_all()?;
+        delay(self.sync_delay);
         fs::rename(&new, path)?;
         match path.parent() {
             Some(dir) => self.sync_dir(dir),
@@ -115,11 +128,15 @@ impl Fs for RealFs {
     }
 
     fn sync_file(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_data()
+        File::open(path)?.sync_data()?;
+        delay(self.sync_delay);
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+        File::open(dir)?.sync_all()?;
+        delay(self.sync_delay);
+        Ok(())
     }
 
     fn available_space(&self, dir: &Path) -> io::Result<u64> {
@@ -191,6 +208,11 @@ impl ReadFile for RealRead {
         Ok(done)
     }
 
+    fn will_need(&self, offset: u64, len: u64) {
+        // Without the hint the bytes arrive all the same, only later.
+        let _ = rustix::fs::fadvise(&self.0, offset, NonZeroU64::new(len), Advice::WillNeed);
+    }
+
     fn file_len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
@@ -210,16 +232,21 @@ struct RealSegment {
     direct: bool,
     sync_delay: Option<Duration>,
     stage: Stage,
+    /// What a fill writes; given back when filled.
+    zeros: Option<AlignedBuf>,
 }
 
 impl SegmentFile for RealSegment {
     fn fill(&mut self, offset: u64, len: u64) -> io::Result<()> {
         assert_eq!(self.stage, Stage::Filling, "fill comes before finish");
-        write_zeros(&self.file, offset, offset + len)
+        let zeros = self.zeros.get_or_insert_with(fill_piece);
+        write_zeros(&self.file, zeros, offset, offset + len)
     }
 
     fn finish(&mut self) -> io::Result<()> {
+        self.zeros = None;
         self.file.sync_all()?;
+        delay(self.sync_delay);
         if self.direct {
             let flags = o_direct() | O_DSYNC;
             self.file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&self.path)?;
@@ -239,14 +266,12 @@ impl SegmentFile for RealSegment {
         if !self.direct {
             self.file.sync_data()?;
         }
-        if let Some(delay) = self.sync_delay {
-            thread::sleep(delay);
-        }
+        delay(self.sync_delay);
         Ok(())
     }
 
     fn grow(&mut self, from: u64, to: u64) -> io::Result<()> {
-        let grown = reserve(&self.file, to).and_then(|()| write_zeros(&self.file, from, to));
+        let grown = reserve(&self.file, to).and_then(|()| write_zeros(&self.file, &fill_piece(), from, to));
         if let Err(error) = grown {
             // A file longer than its header says is refused by recovery, so a failure here must not go unnoticed.
             self.file.set_len(from)?;
@@ -256,16 +281,23 @@ impl SegmentFile for RealSegment {
     }
 }
 
-fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
-    let piece = usize::try_from((to - from).min(FILL_BYTES)).expect("a fill piece is small");
-    let mut zeros = AlignedBuf::with_capacity(piece);
-    zeros.extend(&vec![0; piece]);
-    let zeros = zeros.padded();
+fn write_zeros(file: &File, zeros: &AlignedBuf, from: u64, to: u64) -> io::Result<()> {
     let mut at = from;
     while at < to {
-        let len = usize::try_from((to - at).min(FILL_BYTES)).expect("a fill piece is small");
-        file.write_all_at(&zeros[..len], at)?;
-        at += len as u64;
+        let left = usize::try_from(to - at).unwrap_or(usize::MAX);
+        let piece = &zeros.as_slice()[..left.min(zeros.len())];
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
     }
     Ok(())
+}
+
+fn fill_piece() -> AlignedBuf {
+    AlignedBuf::zeros(usize::try_from(FILL_BYTES).expect("a fill piece is small"))
+}
+
+fn delay(delay: Option<Duration>) {
+    if let Some(delay) = delay {
+        thread::sleep(delay);
+    }
 }

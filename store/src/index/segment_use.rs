@@ -13,6 +13,14 @@ pub(crate) struct SegmentUse {
     pub(crate) bytes: u64,
 }
 
+/// What a live record other than a message counts for.
+pub(super) const NOTE_BYTES: u64 = 64;
+
+/// What a live message counts for: its payload, and about what the record takes around it.
+pub(super) fn message_bytes(payload_len: u32) -> u64 {
+    u64::from(payload_len) + NOTE_BYTES
+}
+
 /// Use of all segments that have any, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Segments {

@@ -110,6 +110,12 @@ impl Index {
     pub(crate) fn pins_producer(&mut self, _id: &[u8], _segment: SegmentNumber) -> Result<Option<ProducerState>> {
         todo!()
     }
+    /// Open transactions that have staged the removal of this message. Compaction, when it moves a message, writes these
+    /// removals again behind it (asked for by `compact`): otherwise a rebuild after the segment with the staged removal has
+    /// gone would bring the message back. A `Staged` removal may therefore come twice and must count once.
+    pub(crate) fn staged_removals(&self, _queue: QueueId, _seq: Seq) -> Vec<StagedId> {
+        todo!()
+    }
     /// Forgets producers and outcomes beyond their age: a bounded step, call it before each checkpoint.
     pub(crate) fn expire(&mut self, _now_ms: u64) -> Result<()> {
         todo!()

@@ -11,6 +11,7 @@ use super::frame::{BatchHeader, HEADER_BYTES, checksum};
 use super::view::View;
 use crate::error::{Error, Result};
 use crate::fs::ReadFile;
+use crate::limits::{ANNOUNCED_BYTES, READ_AHEAD_BYTES};
 use crate::position::{BatchNumber, Position, SegmentNumber};
 
 /// What the next batch of a chain must carry.
@@ -46,6 +47,8 @@ pub(super) struct Cursor {
     ahead: usize,
     window: Vec<u8>,
     window_at: u64,
+    /// The disk was told that bytes up to here will be needed.
+    announced: u64,
     bytes_read: u64,
 }
 
@@ -54,8 +57,8 @@ impl Cursor {
     pub(super) fn open(directory: &Directory, info: &SegmentInfo, limit: u64, ahead: usize) -> Result<Self> {
         let path = directory.path_of(info);
         let file = directory.fs().open_read(&path).map_err(Error::io("open", &path))?;
-        let (window, window_at, bytes_read) = (Vec::new(), 0, 0);
-        Ok(Self { file, path, segment: info.number, limit, ahead, window, window_at, bytes_read })
+        let (window, window_at, announced, bytes_read) = (Vec::new(), 0, 0, 0);
+        Ok(Self { file, path, segment: info.number, limit, ahead, window, window_at, announced, bytes_read })
     }
 
     pub(super) fn limit(&self) -> u64 {
@@ -149,6 +152,14 @@ impl Cursor {
     }
 
     fn load(&mut self, at: u64, len: usize) -> Result<()> {
+        if self.ahead >= READ_AHEAD_BYTES {
+            let until = (at + len as u64 + ANNOUNCED_BYTES).min(self.limit);
+            let from = self.announced.max(at);
+            if until > from {
+                self.file.will_need(from, until - from);
+                self.announced = until;
+            }
+        }
         self.window.resize(len, 0);
         let read = self.file.read_at(&mut self.window, at).map_err(Error::io("read", &self.path))?;
         self.window.truncate(read);

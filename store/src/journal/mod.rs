@@ -23,6 +23,8 @@ mod scan;
 mod segment;
 mod spares;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod view;
 mod writer;
 

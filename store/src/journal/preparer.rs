@@ -7,6 +7,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::directory::{Directory, SegmentInfo};
 use super::spares::{Maker, Spare, Spares, Step, lengthen};
 use crate::error::{Error, Result};
 
@@ -27,6 +28,7 @@ pub(super) struct Preparer {
 }
 
 struct Shared {
+    directory: Arc<Directory>,
     /// Held during a step, so that there is one at a time.
     maker: Mutex<Maker>,
     state: Mutex<State>,
@@ -35,6 +37,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    leftovers: Vec<SegmentInfo>,
     spares: Spares,
     /// Why nothing more can be reserved; cleared when it is worth trying again.
     full: Option<(u64, u64)>,
@@ -43,18 +46,24 @@ struct State {
 }
 
 impl Preparer {
-    pub(super) fn start(maker: Maker, prepare: Prepare) -> Result<Self> {
-        let shared =
-            Arc::new(Shared { maker: Mutex::new(maker), state: Mutex::default(), changed: Condvar::default() });
-        let thread = match prepare {
-            Prepare::Inline => None,
-            Prepare::Background => {
-                let worker = Arc::clone(&shared);
-                let spawned = thread::Builder::new().name("store-prepare".into()).spawn(move || worker.run());
-                Some(spawned.map_err(|error| Error::Thread { name: "store-prepare", why: error.to_string() })?)
-            }
-        };
-        Ok(Self { shared, thread })
+    /// Does nothing yet: see [`Preparer::run`].
+    pub(super) fn new(maker: Maker) -> Self {
+        let directory = Arc::clone(maker.directory());
+        let (maker, state, changed) = (Mutex::new(maker), Mutex::default(), Condvar::default());
+        Self { shared: Arc::new(Shared { directory, maker, state, changed }), thread: None }
+    }
+
+    /// Begins, with removing `leftovers`: a takeover must not wait for that.
+    pub(super) fn run(&mut self, prepare: Prepare, leftovers: Vec<SegmentInfo>) -> Result<()> {
+        self.shared.state().leftovers = leftovers;
+        if prepare == Prepare::Inline {
+            while self.shared.remove_leftover() {}
+            return Ok(());
+        }
+        let worker = Arc::clone(&self.shared);
+        let spawned = thread::Builder::new().name("store-prepare".into()).spawn(move || worker.run());
+        self.thread = Some(spawned.map_err(|error| Error::Thread { name: "store-prepare", why: error.to_string() })?);
+        Ok(())
     }
 
     /// A segment of at least `bytes` that is zero, synced, named durably and locked. Only `urgent` callers get the last
@@ -64,17 +73,18 @@ impl Preparer {
     /// [`Error::Full`]: nothing has changed, ask again when there may be room. Anything else is final.
     pub(super) fn take(&self, urgent: bool, bytes: u64) -> Result<Spare> {
         let mut spare = self.wait_for(urgent)?;
-        let directory = {
-            let maker = self.shared.maker.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(maker.directory())
-        };
-        let lengthened = lengthen(&directory, &mut spare, bytes);
-        if let Err(error) = lengthened {
+        if let Err(error) = lengthen(&self.shared.directory, &mut spare, bytes) {
             self.shared.state().spares.put_back(spare);
             return Err(error);
         }
         self.shared.changed.notify_all();
         Ok(spare)
+    }
+
+    /// Begins no further step: the store's files are not ours to touch any more.
+    pub(super) fn stop(&self) {
+        self.shared.state().stopped = true;
+        self.shared.changed.notify_all();
     }
 
     fn wait_for(&self, urgent: bool) -> Result<Spare> {
@@ -115,8 +125,7 @@ impl Preparer {
 
 impl Drop for Preparer {
     fn drop(&mut self) {
-        self.shared.state().stopped = true;
-        self.shared.changed.notify_all();
+        self.stop();
         if let Some(thread) = self.thread.take() {
             // It has nothing to say that the state does not say.
             let _ = thread.join();
@@ -129,7 +138,7 @@ impl Shared {
         // Even a panic must not leave the writer waiting for ever.
         let _stopped = StopOnDrop(self);
         loop {
-            while self.step() {}
+            while self.remove_leftover() || self.step() {}
             let state = self.state();
             if state.stopped || state.failed.is_some() {
                 return;
@@ -139,6 +148,21 @@ impl Shared {
             }
             drop(self.changed.wait(state).unwrap_or_else(PoisonError::into_inner));
         }
+    }
+
+    /// Removes one file that holds nothing; answers whether there was one. What cannot be removed only takes room.
+    fn remove_leftover(&self) -> bool {
+        let mut state = self.state();
+        if state.stopped {
+            return false;
+        }
+        let Some(leftover) = state.leftovers.pop() else { return false };
+        drop(state);
+        let path = self.directory.path_of(&leftover);
+        if let Err(error) = self.directory.remove_file(&path) {
+            tracing::warn!(path = %path.display(), %error, "cannot remove an unused segment");
+        }
+        true
     }
 
     /// Does one step; answers whether there was one to do.
@@ -168,13 +192,11 @@ impl Shared {
             self.state().spares.put_filled(spare);
             return;
         };
-        let discarded = maker.discard(spare);
+        // After a real failure the store's files are left alone; the next start removes this one.
+        let discarded = if matches!(error, Error::Full { .. }) { maker.discard(spare) } else { Ok(()) };
         let mut state = self.state();
         state.spares.forget_filling();
-        state.note(error);
-        if let Err(error) = discarded {
-            state.note(error);
-        }
+        state.note(discarded.err().unwrap_or(error));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -93,20 +93,25 @@ impl Writer {
         now_ms: u64,
     ) -> Result<Self> {
         assert!(epoch > end.highest_epoch, "epoch {epoch} is not above {}", end.highest_epoch);
-        for leftover in &end.leftovers {
-            directory.remove_file(&directory.path_of(leftover))?;
-        }
         if end.segment != SegmentNumber(0) {
             // What a killed master wrote and never synced was readable to us; the seal must not outlive it.
             let last = directory.path_of(&SegmentInfo { number: end.segment, epoch: end.epoch, bytes: 0 });
             directory.fs().sync_file(&last).map_err(Error::io("sync", &last))?;
         }
         let mut maker = Maker::new(Arc::clone(directory), epoch, end.highest_number, settings);
-        let first = maker.make_now()?;
-        let preparer = Preparer::start(maker, settings.prepare)?;
+        let mut leftovers = end.leftovers.clone();
+        let mut first = maker.make_now();
+        if matches!(first, Err(Error::Full { .. })) {
+            // The last master's spares are room enough, once they are gone.
+            for leftover in leftovers.drain(..) {
+                directory.remove_file(&directory.path_of(&leftover))?;
+            }
+            first = maker.make_now();
+        }
+        let first = first?;
         let mut writer = Self {
             directory: Arc::clone(directory),
-            preparer,
+            preparer: Preparer::new(maker),
             epoch,
             info: first.info,
             file: first.file,
@@ -118,6 +123,7 @@ impl Writer {
         writer.write_head(end.seal(), now_ms)?;
         let dir = directory.path();
         directory.fs().sync_dir(dir).map_err(Error::io("sync", dir))?;
+        writer.preparer.run(settings.prepare, leftovers)?;
         Ok(writer)
     }
 
@@ -161,8 +167,9 @@ impl Writer {
             return Err(Error::TooLarge { bytes: batch.len(), limit: MAX_FRAME_BYTES });
         }
         let placed = self.place(batch, now_ms, urgent);
-        if let Err(error) = &placed {
-            self.poisoned = !matches!(error, Error::Full { .. });
+        if placed.as_ref().is_err_and(|error| !matches!(error, Error::Full { .. })) {
+            self.poisoned = true;
+            self.preparer.stop();
         }
         placed
     }

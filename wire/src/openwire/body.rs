@@ -25,7 +25,9 @@ impl Message {
         if self.compressed {
             return Err(Error::Compressed);
         }
-        self.content.as_ref().map_or(Ok(None), |content| decode_text(content))
+        self.content
+            .as_ref()
+            .map_or(Ok(None), |content| decode_text(content))
     }
 
     /// Makes it a text message with this text.
@@ -44,7 +46,9 @@ impl Message {
     /// # Errors
     /// They are not a primitive map.
     pub fn properties(&self) -> Result<PropertyMap, Error> {
-        self.marshalled_properties.as_ref().map_or(Ok(PropertyMap::default()), PropertyMap::decode)
+        self.marshalled_properties
+            .as_ref()
+            .map_or(Ok(PropertyMap::default()), PropertyMap::decode)
     }
 
     /// One of the user's properties.
@@ -52,7 +56,9 @@ impl Message {
     /// # Errors
     /// They are not a primitive map.
     pub fn property(&self, key: &str) -> Result<Option<Primitive>, Error> {
-        self.marshalled_properties.as_ref().map_or(Ok(None), |raw| PropertyMap::find(raw, key))
+        self.marshalled_properties
+            .as_ref()
+            .map_or(Ok(None), |raw| PropertyMap::find(raw, key))
     }
 
     /// Replaces the user's properties; none at all are `None` on the wire.
@@ -60,8 +66,11 @@ impl Message {
     /// # Errors
     /// A key is too long.
     pub fn set_properties(&mut self, properties: &PropertyMap) -> Result<(), Error> {
-        self.marshalled_properties =
-            if properties.is_empty() { None } else { Some(properties.encode()?) };
+        self.marshalled_properties = if properties.is_empty() {
+            None
+        } else {
+            Some(properties.encode()?)
+        };
         Ok(())
     }
 
@@ -125,7 +134,9 @@ mod tests {
         let mut properties = PropertyMap::default();
         properties.insert("n", Primitive::Int(7));
         message.set_properties(&properties).unwrap();
-        message.set_string_property("dlqDeliveryFailureCause", "too often").unwrap();
+        message
+            .set_string_property("dlqDeliveryFailureCause", "too often")
+            .unwrap();
         assert_eq!(message.property("n"), Ok(Some(Primitive::Int(7))));
         let cause = message.property("dlqDeliveryFailureCause").unwrap();
         assert_eq!(cause, Some(Primitive::String("too often".into())));

@@ -118,7 +118,11 @@ impl WriteCache {
 
     fn after(&self, index: u16) -> u16 {
         let next = index + 1;
-        if usize::from(next) < self.slots.len() { next } else { 0 }
+        if usize::from(next) < self.slots.len() {
+            next
+        } else {
+            0
+        }
     }
 }
 
@@ -130,7 +134,10 @@ pub(crate) struct ReadCache {
 
 impl ReadCache {
     pub(crate) fn new(size: u16) -> Self {
-        Self { slots: Vec::new(), size: usize::from(size) }
+        Self {
+            slots: Vec::new(),
+            size: usize::from(size),
+        }
     }
 
     /// Keeps a value at the index that the peer chose.
@@ -148,12 +155,18 @@ impl ReadCache {
 
     /// What the peer stored at an index.
     pub(crate) fn load<T: Cacheable>(&self, index: i16) -> Result<Option<T>, Error> {
-        let unused = Error::CacheIndex { index, size: self.size };
+        let unused = Error::CacheIndex {
+            index,
+            size: self.size,
+        };
         match self.slots.get(self.slot(index)?) {
             Some(Some(Value::Null)) => Ok(None),
             Some(Some(value)) => match T::from_value(value) {
                 Some(found) => Ok(Some(found)),
-                None => Err(Error::CacheMismatch { index, wanted: T::NAME }),
+                None => Err(Error::CacheMismatch {
+                    index,
+                    wanted: T::NAME,
+                }),
             },
             _ => Err(unused),
         }
@@ -162,7 +175,10 @@ impl ReadCache {
     fn slot(&self, index: i16) -> Result<usize, Error> {
         match usize::try_from(index) {
             Ok(slot) if slot < self.size => Ok(slot),
-            _ => Err(Error::CacheIndex { index, size: self.size }),
+            _ => Err(Error::CacheIndex {
+                index,
+                size: self.size,
+            }),
         }
     }
 }
@@ -172,7 +188,9 @@ mod tests {
     use super::*;
 
     fn connection(n: usize) -> Value {
-        Value::Connection(ConnectionId { value: format!("ID:{n}").into() })
+        Value::Connection(ConnectionId {
+            value: format!("ID:{n}").into(),
+        })
     }
 
     #[test]
@@ -215,8 +233,17 @@ mod tests {
         for index in [0, 5, 10, -1, i16::MIN, i16::MAX] {
             assert_eq!(cache.load::<ConnectionId>(index), unused(index));
         }
-        assert_eq!(cache.store(10, Value::Null), Err(Error::CacheIndex { index: 10, size: 10 }));
-        let wrong = Error::CacheMismatch { index: 3, wanted: "SessionId" };
+        assert_eq!(
+            cache.store(10, Value::Null),
+            Err(Error::CacheIndex {
+                index: 10,
+                size: 10
+            })
+        );
+        let wrong = Error::CacheMismatch {
+            index: 3,
+            wanted: "SessionId",
+        };
         assert_eq!(cache.load::<SessionId>(3), Err(wrong));
     }
 }

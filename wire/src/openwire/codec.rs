@@ -33,11 +33,16 @@ const FIRST_GAP: u8 = 9;
 /// # Errors
 /// The size is negative or above `max`; nothing has been allocated for it.
 pub fn frame_length(buf: &[u8], max: usize) -> Result<Option<usize>, Error> {
-    let Some(prefix) = buf.first_chunk::<PREFIX>() else { return Ok(None) };
+    let Some(prefix) = buf.first_chunk::<PREFIX>() else {
+        return Ok(None);
+    };
     let size = i32::from_be_bytes(*prefix);
     let length = usize::try_from(size).map_err(|_| Error::NegativeFrame { size })?;
     if length > max {
-        return Err(Error::FrameTooLarge { size: length, limit: max });
+        return Err(Error::FrameTooLarge {
+            size: length,
+            limit: max,
+        });
     }
     Ok(Some(length))
 }
@@ -57,9 +62,17 @@ impl Encoder {
     /// An encoder with an empty cache.
     #[must_use]
     pub fn new(format: WireFormat) -> Self {
-        let cache = format.cache.map(|size| WriteCache::new(size.clamp(1, MAX_CACHE)));
+        let cache = format
+            .cache
+            .map(|size| WriteCache::new(size.clamp(1, MAX_CACHE)));
         let gaps = Box::new([FIRST_GAP; 256]);
-        Self { format, cache, bits: BitWriter::default(), gaps, out_of_step: false }
+        Self {
+            format,
+            cache,
+            bits: BitWriter::default(),
+            gaps,
+            out_of_step: false,
+        }
     }
 
     /// The format it writes.
@@ -128,7 +141,13 @@ impl Encoder {
         out.put_bytes(0, gap);
         self.bits.clear();
         let cache = self.cache.as_mut();
-        let mut w = TightWriter { out, bits: &mut self.bits, format: &self.format, cache, depth: 0 };
+        let mut w = TightWriter {
+            out,
+            bits: &mut self.bits,
+            format: &self.format,
+            cache,
+            depth: 0,
+        };
         value.write_fields(&mut w)?;
         let length = self.bits.encoded_len()?;
         if length != gap {
@@ -174,7 +193,10 @@ impl Decoder {
     /// A decoder with an empty cache.
     #[must_use]
     pub fn new(format: WireFormat) -> Self {
-        Self { format, tables: Tables::new(&format) }
+        Self {
+            format,
+            tables: Tables::new(&format),
+        }
     }
 
     /// The format it reads.
@@ -212,13 +234,21 @@ pub(crate) struct Tables {
 
 impl Tables {
     fn new(format: &WireFormat) -> Self {
-        let cache = format.cache.map(|size| ReadCache::new(size.clamp(1, MAX_CACHE)));
-        Self { memo: Memo::new(), cache }
+        let cache = format
+            .cache
+            .map(|size| ReadCache::new(size.clamp(1, MAX_CACHE)));
+        Self {
+            memo: Memo::new(),
+            cache,
+        }
     }
 
     /// Tables for a single frame without cache.
     pub(crate) fn none() -> Self {
-        Self { memo: Memo::off(), cache: None }
+        Self {
+            memo: Memo::off(),
+            cache: None,
+        }
     }
 }
 
@@ -261,7 +291,14 @@ impl<'a> Input<'a> {
         format: &'a WireFormat,
         tables: &'a mut Tables,
     ) -> Self {
-        Self { cursor: Cursor::new(frame), format, shared, tables, depth: 0, elements: 0 }
+        Self {
+            cursor: Cursor::new(frame),
+            format,
+            shared,
+            tables,
+            depth: 0,
+            elements: 0,
+        }
     }
 
     #[inline]
@@ -286,8 +323,10 @@ impl<'a> Input<'a> {
     #[inline]
     pub(crate) fn latin1(&mut self, length: i16) -> Result<Text, Error> {
         let at = self.cursor.at();
-        let length = usize::try_from(length)
-            .map_err(|_| Error::NegativeLength { length: i32::from(length), at })?;
+        let length = usize::try_from(length).map_err(|_| Error::NegativeLength {
+            length: i32::from(length),
+            at,
+        })?;
         let raw = self.cursor.take(length)?;
         if mutf8::is_plain(raw) {
             return Ok(self.tables.memo.text(raw));
@@ -299,7 +338,9 @@ impl<'a> Input<'a> {
     #[inline]
     pub(crate) fn enter(&mut self) -> Result<u8, Error> {
         if self.depth >= MAX_NESTING {
-            return Err(Error::TooDeep { limit: MAX_NESTING as usize });
+            return Err(Error::TooDeep {
+                limit: MAX_NESTING as usize,
+            });
         }
         self.depth += 1;
         registered(self.cursor.u8()?, self.format.version)
@@ -315,15 +356,24 @@ impl<'a> Input<'a> {
     pub(crate) fn count(&mut self, spare: usize) -> Result<usize, Error> {
         let count = self.cursor.i16()?;
         let at = self.cursor.at();
-        let count = usize::try_from(count)
-            .map_err(|_| Error::NegativeLength { length: i32::from(count), at })?;
+        let count = usize::try_from(count).map_err(|_| Error::NegativeLength {
+            length: i32::from(count),
+            at,
+        })?;
         let left = self.cursor.left() + spare;
         if count > left {
-            return Err(Error::Truncated { at, wanted: count, left });
+            return Err(Error::Truncated {
+                at,
+                wanted: count,
+                left,
+            });
         }
         self.elements += count;
         if self.elements > MAX_ELEMENTS {
-            return Err(Error::TooManyElements { count: self.elements, limit: MAX_ELEMENTS });
+            return Err(Error::TooManyElements {
+                count: self.elements,
+                limit: MAX_ELEMENTS,
+            });
         }
         Ok(count)
     }
@@ -340,7 +390,11 @@ impl<'a> Input<'a> {
         }
     }
 
-    pub(crate) fn store<T: Cacheable>(&mut self, index: i16, value: &Option<T>) -> Result<(), Error> {
+    pub(crate) fn store<T: Cacheable>(
+        &mut self,
+        index: i16,
+        value: &Option<T>,
+    ) -> Result<(), Error> {
         match &mut self.tables.cache {
             Some(cache) => cache.store(index, cached(value)),
             None => Err(Error::CacheIndex { index, size: 0 }),

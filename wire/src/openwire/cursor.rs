@@ -27,7 +27,11 @@ impl<'a> Cursor<'a> {
     pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], Error> {
         let rest = &self.data[self.at..];
         if n > rest.len() {
-            return Err(Error::Truncated { at: self.at, wanted: n, left: rest.len() });
+            return Err(Error::Truncated {
+                at: self.at,
+                wanted: n,
+                left: rest.len(),
+            });
         }
         self.at += n;
         Ok(&rest[..n])
@@ -37,7 +41,9 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let raw = self.take(N)?;
-        Ok(raw.try_into().expect("take returns exactly the length asked for"))
+        Ok(raw
+            .try_into()
+            .expect("take returns exactly the length asked for"))
     }
 
     #[inline]
@@ -75,6 +81,9 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn length(&mut self) -> Result<usize, Error> {
         let length = self.i32()?;
-        usize::try_from(length).map_err(|_| Error::NegativeLength { length, at: self.at })
+        usize::try_from(length).map_err(|_| Error::NegativeLength {
+            length,
+            at: self.at,
+        })
     }
 }

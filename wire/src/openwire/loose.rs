@@ -25,7 +25,12 @@ impl<'a, B: BufMut> LooseWriter<'a, B> {
         format: &'a WireFormat,
         cache: Option<&'a mut WriteCache>,
     ) -> Self {
-        Self { out, format, cache, depth: 0 }
+        Self {
+            out,
+            format,
+            cache,
+            depth: 0,
+        }
     }
 
     /// The type byte and the fields, without a presence flag: a frame's body.
@@ -66,11 +71,15 @@ impl<B: BufMut> Writer for LooseWriter<'_, B> {
 
     #[inline]
     fn utf(&mut self, value: Option<&Text>) -> Result<(), Error> {
-        let Some(text) = value else { return self.flag(false) };
+        let Some(text) = value else {
+            return self.flag(false);
+        };
         self.flag(true)?;
         let raw = text.as_bytes();
-        let length = u16::try_from(raw.len())
-            .map_err(|_| Error::StringTooLong { length: raw.len(), limit: MAX_STRING })?;
+        let length = u16::try_from(raw.len()).map_err(|_| Error::StringTooLong {
+            length: raw.len(),
+            limit: MAX_STRING,
+        })?;
         self.out.put_u16(length);
         self.out.put_slice(raw);
         Ok(())
@@ -82,7 +91,9 @@ impl<B: BufMut> Writer for LooseWriter<'_, B> {
         self.flag(value.is_some())?;
         let Some(value) = value else { return Ok(()) };
         if self.depth >= MAX_NESTING {
-            return Err(Error::TooDeep { limit: MAX_NESTING as usize });
+            return Err(Error::TooDeep {
+                limit: MAX_NESTING as usize,
+            });
         }
         self.depth += 1;
         self.top(value)?;
@@ -91,7 +102,9 @@ impl<B: BufMut> Writer for LooseWriter<'_, B> {
     }
 
     fn cached<T: Cacheable>(&mut self, value: &Option<T>) -> Result<(), Error> {
-        let Some(cache) = &mut self.cache else { return self.object(value.as_ref()) };
+        let Some(cache) = &mut self.cache else {
+            return self.object(value.as_ref());
+        };
         let key = value_of(value.as_ref());
         if let Some(index) = cache.index_of(&key) {
             self.flag(false)?;

@@ -106,8 +106,10 @@ pub(crate) trait Writer {
     #[inline]
     fn count(&mut self, count: usize) -> Result<(), Error> {
         const LIMIT: i16 = i16::MAX;
-        let short = i16::try_from(count)
-            .map_err(|_| Error::ArrayTooLong { length: count, limit: LIMIT as usize })?;
+        let short = i16::try_from(count).map_err(|_| Error::ArrayTooLong {
+            length: count,
+            limit: LIMIT as usize,
+        })?;
         self.put(&short.to_be_bytes());
         Ok(())
     }
@@ -140,8 +142,10 @@ pub(crate) trait Writer {
     #[inline]
     fn blob(&mut self, value: &Bytes) -> Result<(), Error> {
         self.flag(true)?;
-        let length = i32::try_from(value.len())
-            .map_err(|_| Error::ArrayTooLong { length: value.len(), limit: i32::MAX as usize })?;
+        let length = i32::try_from(value.len()).map_err(|_| Error::ArrayTooLong {
+            length: value.len(),
+            limit: i32::MAX as usize,
+        })?;
         self.put(&length.to_be_bytes());
         self.put(value);
         Ok(())
@@ -172,7 +176,9 @@ pub(crate) trait Writer {
         self.flag(value.is_some())?;
         let Some(value) = value else { return Ok(()) };
         self.count(value.len())?;
-        value.iter().try_for_each(|element| self.object(Some(element)))
+        value
+            .iter()
+            .try_for_each(|element| self.object(Some(element)))
     }
 
     #[inline]
@@ -208,7 +214,10 @@ pub(crate) trait Reader {
 
     #[inline]
     fn base(&mut self) -> Result<Base, Error> {
-        Ok(Base { command_id: self.int()?, response_required: self.flag()? })
+        Ok(Base {
+            command_id: self.int()?,
+            response_required: self.flag()?,
+        })
     }
 
     #[inline]
@@ -244,13 +253,20 @@ pub(crate) trait Reader {
 
     #[inline]
     fn bytes(&mut self) -> Result<Option<Bytes>, Error> {
-        if self.flag()? { self.length_and_bytes().map(Some) } else { Ok(None) }
+        if self.flag()? {
+            self.length_and_bytes().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Copied, since such arrays are parts of ids and outlive their frame.
     #[inline]
     fn blob(&mut self) -> Result<Bytes, Error> {
-        Ok(self.bytes()?.map(|raw| Bytes::copy_from_slice(&raw)).unwrap_or_default())
+        Ok(self
+            .bytes()?
+            .map(|raw| Bytes::copy_from_slice(&raw))
+            .unwrap_or_default())
     }
 
     #[inline]

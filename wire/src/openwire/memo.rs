@@ -13,7 +13,9 @@ pub(crate) struct Memo {
 
 impl Memo {
     pub(crate) fn new() -> Self {
-        Self { slots: vec![None; MEMO_SLOTS] }
+        Self {
+            slots: vec![None; MEMO_SLOTS],
+        }
     }
 
     /// A memo that remembers nothing, for decoding a single frame.
@@ -66,7 +68,10 @@ mod tests {
     fn off_and_oversized_are_plain_copies() {
         let long = vec![b'x'; MEMO_TEXT + 1];
         let mut memo = Memo::new();
-        assert_ne!(memo.text(&long).as_bytes().as_ptr(), memo.text(&long).as_bytes().as_ptr());
+        assert_ne!(
+            memo.text(&long).as_bytes().as_ptr(),
+            memo.text(&long).as_bytes().as_ptr()
+        );
         assert_eq!(Memo::off().text(b"abc"), "abc");
     }
 }

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 /// exit so that the compiler vectorises it.
 #[inline]
 pub(crate) fn is_plain(raw: &[u8]) -> bool {
-    raw.iter().fold(true, |plain, byte| plain & (byte.wrapping_sub(1) < 0x7f))
+    raw.iter()
+        .fold(true, |plain, byte| plain & (byte.wrapping_sub(1) < 0x7f))
 }
 
 /// A Rust string as modified UTF-8; borrowed when the two are the same.
@@ -54,7 +55,10 @@ pub(crate) fn utf16_length(raw: &[u8]) -> usize {
     raw.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "each byte is masked to its bits")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each byte is masked to its bits"
+)]
 fn push_unit(out: &mut Vec<u8>, unit: u16) {
     match unit {
         0x0001..=0x007f => out.push(unit as u8),
@@ -127,7 +131,10 @@ mod tests {
 
     #[test]
     fn latin1_and_lengths() {
-        assert_eq!(from_latin1(&[0x61, 0xe9, 0]), [0x61, 0xc3, 0xa9, 0xc0, 0x80]);
+        assert_eq!(
+            from_latin1(&[0x61, 0xe9, 0]),
+            [0x61, 0xc3, 0xa9, 0xc0, 0x80]
+        );
         assert_eq!(utf16_length(&encode("aé\u{1f600}")), 4);
     }
 }

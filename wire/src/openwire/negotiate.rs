@@ -89,7 +89,10 @@ impl WireFormatInfo {
         let mut map = PropertyMap::default();
         map.insert(STACK_TRACE, Primitive::Bool(offer.stack_traces));
         map.insert(CACHE, Primitive::Bool(offer.cache.is_some()));
-        let slots = offer.cache.unwrap_or(DEFAULT_CACHE).clamp(CACHE_RESERVE, MAX_CACHE);
+        let slots = offer
+            .cache
+            .unwrap_or(DEFAULT_CACHE)
+            .clamp(CACHE_RESERVE, MAX_CACHE);
         map.insert(CACHE_SIZE, Primitive::Int(i32::from(slots)));
         map.insert(TIGHT, Primitive::Bool(offer.tight));
         map.insert(NO_SIZE_PREFIX, Primitive::Bool(false));
@@ -99,7 +102,10 @@ impl WireFormatInfo {
         map.insert(MAX_FRAME_ENABLED, Primitive::Bool(true));
         map.insert(INACTIVITY, Primitive::Long(millis(offer.max_inactivity)));
         map.insert(INITIAL_DELAY, Primitive::Long(millis(offer.initial_delay)));
-        map.insert(INITIAL_DELAY_NMS, Primitive::Long(millis(offer.initial_delay)));
+        map.insert(
+            INITIAL_DELAY_NMS,
+            Primitive::Long(millis(offer.initial_delay)),
+        );
         if let Some(host) = &offer.host {
             map.insert_string(HOST, bounded(host));
         }
@@ -107,7 +113,11 @@ impl WireFormatInfo {
         map.insert_string(PROVIDER_VERSION, bounded(&offer.provider_version));
         map.insert_string(PLATFORM, bounded(&offer.platform));
         let properties = map.encode().expect("the keys are short constants");
-        Self { version: offer.version, marshalled_properties: Some(properties), ..Self::default() }
+        Self {
+            version: offer.version,
+            marshalled_properties: Some(properties),
+            ..Self::default()
+        }
     }
 
     /// What the sender says, by the rules of Java: a boolean that is missing
@@ -216,20 +226,32 @@ pub fn negotiate(mine: &WireFormatInfo, theirs: &WireFormatInfo) -> Result<Negot
 fn common_version(mine: i32, theirs: i32) -> Result<i32, Error> {
     let version = if theirs <= 0 { mine } else { mine.min(theirs) };
     if !(MIN_VERSION..=MAX_VERSION).contains(&version) {
-        return Err(Error::BadVersion { version, min: MIN_VERSION, max: MAX_VERSION });
+        return Err(Error::BadVersion {
+            version,
+            min: MIN_VERSION,
+            max: MAX_VERSION,
+        });
     }
     Ok(version)
 }
 
 fn common_cache(mine: &Preferences, theirs: &Preferences) -> u16 {
     let unstated = i64::from(UNSTATED_CACHE);
-    let size = mine.cache_size.unwrap_or(unstated).min(theirs.cache_size.unwrap_or(unstated));
+    let size = mine
+        .cache_size
+        .unwrap_or(unstated)
+        .min(theirs.cache_size.unwrap_or(unstated));
     u16::try_from(size).unwrap_or(MAX_CACHE).min(MAX_CACHE)
 }
 
 fn common_frame(mine: &Preferences, theirs: &Preferences) -> usize {
-    let stated = [mine.max_frame_size, theirs.max_frame_size].into_iter().flatten().min();
-    stated.map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(usize::MAX))
+    let stated = [mine.max_frame_size, theirs.max_frame_size]
+        .into_iter()
+        .flatten()
+        .min();
+    stated.map_or(usize::MAX, |size| {
+        usize::try_from(size).unwrap_or(usize::MAX)
+    })
 }
 
 fn boolean(map: &PropertyMap, key: &str) -> bool {

@@ -117,8 +117,10 @@ fn put(out: &mut Vec<u8>, code: u8, raw: &[u8]) {
 
 /// An i32 length or count.
 pub(crate) fn length(length: usize) -> Result<[u8; 4], Error> {
-    let checked = i32::try_from(length)
-        .map_err(|_| Error::ArrayTooLong { length, limit: i32::MAX as usize })?;
+    let checked = i32::try_from(length).map_err(|_| Error::ArrayTooLong {
+        length,
+        limit: i32::MAX as usize,
+    })?;
     Ok(checked.to_be_bytes())
 }
 
@@ -144,7 +146,12 @@ pub(crate) struct PrimitiveInput<'a> {
 
 impl<'a> PrimitiveInput<'a> {
     pub(crate) fn new(source: &'a Bytes, limits: ReadLimits) -> Self {
-        Self { cursor: Cursor::new(source), source, limits, values: 0 }
+        Self {
+            cursor: Cursor::new(source),
+            source,
+            limits,
+            values: 0,
+        }
     }
 
     /// A value within `depth` maps and lists.
@@ -172,7 +179,12 @@ impl<'a> PrimitiveInput<'a> {
             }
             MAP => Primitive::Map(property_map::read(self, self.below(depth)?)?),
             LIST => Primitive::List(self.list(depth)?),
-            _ => return Err(Error::BadPrimitive { code, at: self.cursor.at() }),
+            _ => {
+                return Err(Error::BadPrimitive {
+                    code,
+                    at: self.cursor.at(),
+                });
+            }
         })
     }
 
@@ -194,7 +206,12 @@ impl<'a> PrimitiveInput<'a> {
                 let count = self.count(1)?;
                 return (0..count).try_for_each(|_| self.skip(below));
             }
-            _ => return Err(Error::BadPrimitive { code, at: self.cursor.at() }),
+            _ => {
+                return Err(Error::BadPrimitive {
+                    code,
+                    at: self.cursor.at(),
+                });
+            }
         };
         self.cursor.take(length).map(|_| ())
     }
@@ -214,7 +231,11 @@ impl<'a> PrimitiveInput<'a> {
         let count = self.cursor.length()?;
         let left = self.cursor.left();
         if count > left / least {
-            return Err(Error::Truncated { at: self.cursor.at(), wanted: count, left });
+            return Err(Error::Truncated {
+                at: self.cursor.at(),
+                wanted: count,
+                left,
+            });
         }
         Ok(count)
     }
@@ -231,14 +252,19 @@ impl<'a> PrimitiveInput<'a> {
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
         if length > self.limits.bytes {
-            return Err(Error::StringTooLong { length, limit: self.limits.bytes });
+            return Err(Error::StringTooLong {
+                length,
+                limit: self.limits.bytes,
+            });
         }
         self.cursor.take(length)
     }
 
     fn below(&self, depth: usize) -> Result<usize, Error> {
         if depth >= self.limits.depth {
-            return Err(Error::TooDeep { limit: self.limits.depth });
+            return Err(Error::TooDeep {
+                limit: self.limits.depth,
+            });
         }
         Ok(depth + 1)
     }
@@ -246,7 +272,10 @@ impl<'a> PrimitiveInput<'a> {
     fn charge(&mut self) -> Result<(), Error> {
         self.values += 1;
         if self.values > self.limits.values {
-            return Err(Error::TooManyElements { count: self.values, limit: self.limits.values });
+            return Err(Error::TooManyElements {
+                count: self.values,
+                limit: self.limits.values,
+            });
         }
         Ok(())
     }

@@ -26,7 +26,11 @@ pub(crate) struct ReadLimits {
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self { values: MAX_PRIMITIVES, bytes: usize::MAX, depth: MAX_PRIMITIVE_DEPTH }
+        Self {
+            values: MAX_PRIMITIVES,
+            bytes: usize::MAX,
+            depth: MAX_PRIMITIVE_DEPTH,
+        }
     }
 }
 
@@ -85,7 +89,10 @@ impl PropertyMap {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Primitive> {
-        self.entries.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+        self.entries
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value)
     }
 
     /// Sets a key, in its place if it is there, else at the end.
@@ -129,8 +136,10 @@ impl PropertyMap {
         out.put_slice(&length(self.entries.len())?);
         for (key, value) in &self.entries {
             let raw = key.as_bytes();
-            let length = u16::try_from(raw.len())
-                .map_err(|_| Error::StringTooLong { length: raw.len(), limit: MAX_STRING })?;
+            let length = u16::try_from(raw.len()).map_err(|_| Error::StringTooLong {
+                length: raw.len(),
+                limit: MAX_STRING,
+            })?;
             out.put_u16(length);
             out.put_slice(raw);
             value.write(out)?;

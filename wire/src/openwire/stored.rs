@@ -32,7 +32,12 @@ impl Message {
     /// The bytes are not a stored message.
     pub fn decode_stored(stored: Bytes) -> Result<Self, Error> {
         let format = stored_format();
-        read_frame(Input::new(&stored, Some(&stored), &format, &mut Tables::none()))
+        read_frame(Input::new(
+            &stored,
+            Some(&stored),
+            &format,
+            &mut Tables::none(),
+        ))
     }
 
     /// [`Message::decode_stored`] that copies content and properties.

@@ -24,7 +24,11 @@ impl Text {
     /// [`Text::to_str`].
     #[must_use]
     pub fn from_raw(raw: &[u8]) -> Self {
-        if raw.is_empty() { Self::default() } else { Self(Arc::from(raw)) }
+        if raw.is_empty() {
+            Self::default()
+        } else {
+            Self(Arc::from(raw))
+        }
     }
 
     /// The modified UTF-8 as on the wire.

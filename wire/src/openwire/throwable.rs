@@ -76,7 +76,10 @@ pub(crate) fn write<W: Writer>(value: Option<&Throwable>, w: &mut W) -> Result<(
             return Ok(());
         }
         w.count(throwable.stack.len())?;
-        throwable.stack.iter().try_for_each(|element| element.write(w))?;
+        throwable
+            .stack
+            .iter()
+            .try_for_each(|element| element.write(w))?;
         next = throwable.cause.as_deref();
     }
 }
@@ -100,8 +103,11 @@ pub(crate) fn read<R: Reader>(r: &mut R) -> Result<Option<Box<Throwable>>, Error
 }
 
 fn read_one<R: Reader>(r: &mut R) -> Result<Throwable, Error> {
-    let mut throwable =
-        Throwable { class_name: r.text()?, message: r.string()?, ..Throwable::default() };
+    let mut throwable = Throwable {
+        class_name: r.text()?,
+        message: r.string()?,
+        ..Throwable::default()
+    };
     if r.stack_traces() {
         let count = r.count()?;
         throwable.stack.reserve(count.min(TRUSTED_CAPACITY));

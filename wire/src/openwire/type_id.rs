@@ -87,5 +87,8 @@ type_ids! {
 
 /// Marshal-aware types: nested in a tight frame, they cost one more bit.
 pub(crate) const fn is_aware(type_id: u8) -> bool {
-    matches!(type_id, WIRE_FORMAT_INFO | ACTIVEMQ_MESSAGE..=ACTIVEMQ_BLOB_MESSAGE)
+    matches!(
+        type_id,
+        WIRE_FORMAT_INFO | ACTIVEMQ_MESSAGE..=ACTIVEMQ_BLOB_MESSAGE
+    )
 }

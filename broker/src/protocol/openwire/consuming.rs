@@ -1,15 +1,11 @@
 //! The commands of consumers: add, acknowledge, pull, change the window.
 
-use wire::openwire::{ConsumerControl, ConsumerInfo, MessageAck, MessagePull};
+use wire::openwire::{ConsumerControl, ConsumerInfo, MessageAck, MessagePull, RemoveInfo};
 
 use super::session::{Session, wanted};
 use crate::connection::End;
 use crate::outgoing::Refusal;
 use crate::peer::{Ack, AckKind, ConsumerSpec};
-
-/// What closing a consumer without a word says about its messages: any of them
-/// may have been seen (openwire 5.10).
-const UNKNOWN: i64 = -2;
 
 impl Session {
     pub(super) fn add_consumer(&mut self, info: ConsumerInfo) -> Result<(), End> {
@@ -44,8 +40,8 @@ impl Session {
         };
         let answer = wanted(&ack.base);
         let cause = ack.poison_cause.map(|cause| match &cause.message {
-            Some(message) => format!("{}: {message}", cause.class),
-            None => cause.class.to_string(),
+            Some(message) => format!("{}: {message}", cause.class_name),
+            None => cause.class_name.to_string(),
         });
         let ack = Ack {
             consumer,
@@ -73,7 +69,8 @@ impl Session {
         if let Some(consumer) = &control.consumer_id {
             let peer = self.peer()?;
             if control.close {
-                peer.remove_consumer(consumer, UNKNOWN);
+                // Without a word about its messages any may have been seen.
+                peer.remove_consumer(consumer, RemoveInfo::UNKNOWN);
             } else {
                 peer.set_prefetch(consumer, control.prefetch);
             }

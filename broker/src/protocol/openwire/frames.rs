@@ -1,7 +1,7 @@
-//! Reads a socket and cuts what arrives into frames.
+//! Reads a socket and cuts what arrives into frames, decoded on the spot.
 //!
-//! Small frames are copied out of the read buffer, so that a queued message
-//! does not keep the buffer of its whole burst alive. A frame above
+//! Bodies of small frames are copied out of the read buffer, so that a queued
+//! message does not keep the buffer of its whole burst alive. A frame above
 //! `limits::OWN_BUFFER_BYTES` is read into a buffer of its own, which grows
 //! with what has arrived and never on the word of the size field alone.
 
@@ -9,11 +9,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use tokio::net::TcpStream;
-use wire::openwire::frame_length;
+use wire::openwire::{Command, Decoder, frame_length};
 
 use crate::limits;
+
+/// Bytes of the size in front of every frame.
+const PREFIX: usize = 4;
 
 /// The frames of one connection.
 pub(super) struct Frames {
@@ -65,22 +68,23 @@ impl Frames {
         self.large.is_some() || !self.buffer.is_empty()
     }
 
-    /// The next frame, size prefix included, if all of it is here.
-    pub(super) fn next(&mut self) -> Result<Option<Bytes>, wire::Error> {
+    /// The next command, if all of its frame is here.
+    pub(super) fn next(&mut self, decoder: &mut Decoder) -> Result<Option<Command>, wire::Error> {
         if let Some(large) = &self.large {
             if large.bytes.len() < large.total {
                 return Ok(None);
             }
             let done = self.large.take().map(|large| large.bytes.freeze());
-            return Ok(done);
+            return done.map(|frame| decoder.decode(frame.slice(PREFIX..))).transpose();
         }
-        let Some(total) = frame_length(&self.buffer, self.limit)? else {
+        let Some(length) = frame_length(&self.buffer, self.limit)? else {
             return Ok(None);
         };
+        let total = PREFIX + length;
         if self.buffer.len() >= total {
-            let frame = Bytes::copy_from_slice(&self.buffer[..total]);
+            let command = decoder.decode_slice(&self.buffer[PREFIX..total])?;
             self.buffer.advance(total);
-            return Ok(Some(frame));
+            return Ok(Some(command));
         }
         if total > limits::OWN_BUFFER_BYTES {
             let mut bytes = BytesMut::with_capacity(total.min(limits::FRAME_GROWTH_BYTES));

@@ -23,12 +23,17 @@ pub(super) struct Life {
     pub(super) paused: AtomicBool,
 }
 
-/// Sends keep-alives; returns once the peer has been silent for `limit`.
-/// A zero limit means no check at all, so it never returns.
-pub(super) async fn watch(life: &Life, outbox: &Outbox, limit: Duration, first: Duration) {
-    if limit.is_zero() {
+/// Sends keep-alives; returns the limit once the peer has been silent for it.
+/// Without a limit neither side checks, so it never returns.
+pub(super) async fn watch(
+    life: &Life,
+    outbox: &Outbox,
+    limit: Option<Duration>,
+    first: Duration,
+) -> Duration {
+    let Some(limit) = limit else {
         return std::future::pending().await;
-    }
+    };
     let third = limit / 3;
     let period = if third.is_zero() { limit } else { third };
     let mut ticks = tokio::time::interval_at(Instant::now() + first + period, period);
@@ -56,7 +61,7 @@ pub(super) async fn watch(life: &Life, outbox: &Outbox, limit: Duration, first: 
             heard = now;
         }
         if now.saturating_duration_since(heard) >= limit {
-            return;
+            return limit;
         }
     }
 }

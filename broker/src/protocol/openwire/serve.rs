@@ -58,8 +58,8 @@ pub(crate) async fn serve(
     let decoder = Decoder::new(agreed.format);
     let end = tokio::select! {
         end = read(&mut session, &mut frames, decoder, &life) => end,
-        () = inactivity::watch(&life, &outbox, agreed.max_inactivity, agreed.initial_delay) => {
-            End::Silent(agreed.max_inactivity)
+        silence = inactivity::watch(&life, &outbox, agreed.max_inactivity, agreed.initial_delay) => {
+            End::Silent(silence)
         }
         () = outbox.until_closed() => {
             End::Closed(outbox.cause().unwrap_or("replaced, or the broker stops").to_owned())
@@ -86,12 +86,12 @@ async fn read(
     loop {
         loop {
             frames.set_limit(session.frame_limit());
-            let command = match frames.next() {
-                Ok(Some(frame)) => decoder.decode(&frame),
+            let step = match frames.next(&mut decoder) {
+                Ok(Some(command)) => session.handle(command),
                 Ok(None) => break,
-                Err(error) => return End::Broken(error),
+                Err(error) => Err(End::Broken(error)),
             };
-            match command.map_err(End::Broken).and_then(|command| session.handle(command)) {
+            match step {
                 Ok(Step::Go) => {}
                 Ok(Step::Wait) => {
                     session.flush();

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use wire::openwire::{
-    Base, BrokerInfo, Command, ConnectionControl, ConnectionId, ConnectionInfo, DestinationInfo,
-    KeepAliveInfo, Message, ProducerInfo, RemoveInfo, RemoveTarget, SessionInfo,
+    Base, Command, ConnectionControl, ConnectionId, ConnectionInfo, DestinationInfo,
+    KeepAliveInfo, Message, ObjectId, ProducerInfo, RemoveInfo, SessionInfo,
 };
 
 use crate::admission::{ClientPlace, WaitingPlace};
@@ -96,12 +96,12 @@ impl Session {
             Command::Message(message) => return self.send(*message),
             Command::MessageAck(ack) => self.acknowledge(*ack)?,
             Command::MessagePull(pull) => self.pull(&pull)?,
-            Command::TransactionInfo(info) => self.transact(info)?,
+            Command::TransactionInfo(info) => self.transact(*info)?,
             Command::ConsumerInfo(info) => self.add_consumer(*info)?,
             Command::ConsumerControl(control) => self.control_consumer(&control)?,
-            Command::ProducerInfo(info) => self.add_producer(info)?,
+            Command::ProducerInfo(info) => self.add_producer(*info)?,
             Command::SessionInfo(info) => self.add_session(info)?,
-            Command::DestinationInfo(info) => self.change_destination(info)?,
+            Command::DestinationInfo(info) => self.change_destination(*info)?,
             Command::RemoveInfo(info) => self.remove(info)?,
             Command::RemoveSubscriptionInfo(info) => {
                 let refusal = Refusal::unsupported("durable subscriptions are not supported");
@@ -133,7 +133,7 @@ impl Session {
             // mean nothing in this direction (openwire 5.12).
             other => {
                 if let Some(base) = other.base() {
-                    self.answer(&base.clone(), Ok(()));
+                    self.answer(base, Ok(()));
                 }
             }
         }
@@ -162,7 +162,7 @@ impl Session {
                 return Err(End::Unexpected("second ConnectionInfo"));
             }
         }
-        let base = info.base.clone();
+        let base = info.base;
         let manageable = info.manageable;
         match self.admit(id, info) {
             Ok(client) => {
@@ -238,20 +238,19 @@ impl Session {
 
     /// Temporary destinations come and go; others exist by being used.
     fn change_destination(&mut self, info: DestinationInfo) -> Result<(), End> {
-        const REMOVE: i8 = 1;
         let Some(destination) = info.destination else {
             return Err(End::Unexpected("DestinationInfo without a destination"));
         };
-        let remove = info.operation_type == REMOVE;
+        let remove = info.operation_type == DestinationInfo::REMOVE;
         let peer = self.peer()?;
         let result = match (destination.is_temporary(), remove) {
             (true, false) => peer.add_temporary(destination),
             (true, true) => peer.remove_temporary(destination),
             (false, false) => Ok(()),
-            (false, true) => Err(Refusal::unsupported(format!(
-                "{} cannot be removed by clients",
-                destination
-            ))),
+            (false, true) => {
+                let text = format!("{destination} cannot be removed by clients");
+                Err(Refusal::unsupported(text))
+            }
         };
         self.answer(&info.base, result);
         Ok(())
@@ -260,10 +259,10 @@ impl Session {
     fn remove(&mut self, info: RemoveInfo) -> Result<(), End> {
         let last = info.last_delivered_sequence_id;
         match info.object_id {
-            Some(RemoveTarget::Consumer(id)) => self.peer()?.remove_consumer(&id, last),
-            Some(RemoveTarget::Producer(id)) => self.peer()?.remove_producer(&id),
-            Some(RemoveTarget::Session(id)) => self.peer()?.remove_session(&id, last),
-            Some(RemoveTarget::Connection(_)) => {
+            Some(ObjectId::Consumer(id)) => self.peer()?.remove_consumer(&id, last),
+            Some(ObjectId::Producer(id)) => self.peer()?.remove_producer(&id),
+            Some(ObjectId::Session(id)) => self.peer()?.remove_session(&id, last),
+            Some(ObjectId::Connection(_)) => {
                 let stage = std::mem::replace(&mut self.stage, Stage::Left);
                 if let Stage::Client(client) = stage {
                     client.peer.close(Cause::Closed { last_delivered: last });
@@ -349,9 +348,10 @@ pub(super) fn wanted(base: &Base) -> Option<i32> {
 /// "Stay with the URIs that you were configured with": slaves do not listen,
 /// so there is nothing that a client could be told to connect to.
 fn no_cluster() -> Command {
-    Command::ConnectionControl(ConnectionControl {
+    ConnectionControl {
         connected_brokers: Some("".into()),
         reconnect_to: Some("".into()),
         ..ConnectionControl::default()
-    })
+    }
+    .into()
 }

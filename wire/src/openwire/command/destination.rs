@@ -35,7 +35,10 @@ impl Destination {
     /// A destination of any kind.
     #[must_use]
     pub fn new(kind: DestinationKind, name: impl Into<Text>) -> Self {
-        Self { kind, physical_name: name.into() }
+        Self {
+            kind,
+            physical_name: name.into(),
+        }
     }
 
     /// A queue.
@@ -53,7 +56,10 @@ impl Destination {
     /// True for queues, lasting and temporary.
     #[must_use]
     pub fn is_queue(&self) -> bool {
-        matches!(self.kind, DestinationKind::Queue | DestinationKind::TempQueue)
+        matches!(
+            self.kind,
+            DestinationKind::Queue | DestinationKind::TempQueue
+        )
     }
 
     /// True for topics, lasting and temporary.
@@ -65,7 +71,10 @@ impl Destination {
     /// True for temporary queues and topics.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self.kind, DestinationKind::TempQueue | DestinationKind::TempTopic)
+        matches!(
+            self.kind,
+            DestinationKind::TempQueue | DestinationKind::TempTopic
+        )
     }
 }
 
@@ -114,8 +123,16 @@ impl Structure for Destination {
             type_id::ACTIVEMQ_TOPIC => DestinationKind::Topic,
             type_id::ACTIVEMQ_TEMP_QUEUE => DestinationKind::TempQueue,
             type_id::ACTIVEMQ_TEMP_TOPIC => DestinationKind::TempTopic,
-            _ => return Err(Error::UnexpectedType { type_id, wanted: Self::NAME }),
+            _ => {
+                return Err(Error::UnexpectedType {
+                    type_id,
+                    wanted: Self::NAME,
+                });
+            }
         };
-        Ok(Self { kind, physical_name: r.text()? })
+        Ok(Self {
+            kind,
+            physical_name: r.text()?,
+        })
     }
 }

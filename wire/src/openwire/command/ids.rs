@@ -65,7 +65,9 @@ impl SessionId {
     /// The connection it belongs to.
     #[must_use]
     pub fn connection(&self) -> ConnectionId {
-        ConnectionId { value: self.connection_id.clone() }
+        ConnectionId {
+            value: self.connection_id.clone(),
+        }
     }
 }
 
@@ -73,13 +75,18 @@ impl ConsumerId {
     /// The connection it belongs to.
     #[must_use]
     pub fn connection(&self) -> ConnectionId {
-        ConnectionId { value: self.connection_id.clone() }
+        ConnectionId {
+            value: self.connection_id.clone(),
+        }
     }
 
     /// The session it belongs to.
     #[must_use]
     pub fn session(&self) -> SessionId {
-        SessionId { connection_id: self.connection_id.clone(), value: self.session_id }
+        SessionId {
+            connection_id: self.connection_id.clone(),
+            value: self.session_id,
+        }
     }
 }
 
@@ -87,13 +94,18 @@ impl ProducerId {
     /// The connection it belongs to.
     #[must_use]
     pub fn connection(&self) -> ConnectionId {
-        ConnectionId { value: self.connection_id.clone() }
+        ConnectionId {
+            value: self.connection_id.clone(),
+        }
     }
 
     /// The session it belongs to.
     #[must_use]
     pub fn session(&self) -> SessionId {
-        SessionId { connection_id: self.connection_id.clone(), value: self.session_id }
+        SessionId {
+            connection_id: self.connection_id.clone(),
+            value: self.session_id,
+        }
     }
 }
 
@@ -117,12 +129,20 @@ impl fmt::Display for SessionId {
 
 impl fmt::Display for ConsumerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.connection_id, self.session_id, self.value)
+        write!(
+            f,
+            "{}:{}:{}",
+            self.connection_id, self.session_id, self.value
+        )
     }
 }
 
 impl fmt::Display for ProducerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.connection_id, self.session_id, self.value)
+        write!(
+            f,
+            "{}:{}:{}",
+            self.connection_id, self.session_id, self.value
+        )
     }
 }

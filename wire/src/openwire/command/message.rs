@@ -127,8 +127,14 @@ impl Structure for Message {
     }
 
     fn read_fields<R: Reader>(type_id: u8, r: &mut R) -> Result<Self, Error> {
-        if !matches!(type_id, type_id::ACTIVEMQ_MESSAGE..=type_id::ACTIVEMQ_BLOB_MESSAGE) {
-            return Err(Error::UnexpectedType { type_id, wanted: Self::NAME });
+        if !matches!(
+            type_id,
+            type_id::ACTIVEMQ_MESSAGE..=type_id::ACTIVEMQ_BLOB_MESSAGE
+        ) {
+            return Err(Error::UnexpectedType {
+                type_id,
+                wanted: Self::NAME,
+            });
         }
         let mut message = Self::read_all(r)?;
         message.kind = MessageKind::read(type_id, r)?;

@@ -57,15 +57,25 @@ mod tests {
 
     #[test]
     fn broker_sequence_and_text_do_not_count() {
-        let producer_id = ProducerId { connection_id: "ID:a-1:1".into(), value: 2, session_id: 3 };
+        let producer_id = ProducerId {
+            connection_id: "ID:a-1:1".into(),
+            value: 2,
+            session_id: 3,
+        };
         let id = MessageId {
             producer_id: Some(producer_id),
             producer_sequence_id: 7,
             ..MessageId::default()
         };
-        let numbered =
-            MessageId { broker_sequence_id: 99, text_view: Some("x".into()), ..id.clone() };
-        let next = MessageId { producer_sequence_id: 8, ..id.clone() };
+        let numbered = MessageId {
+            broker_sequence_id: 99,
+            text_view: Some("x".into()),
+            ..id.clone()
+        };
+        let next = MessageId {
+            producer_sequence_id: 8,
+            ..id.clone()
+        };
         assert_eq!(id, numbered);
         assert_ne!(id, next);
         assert!(HashSet::from([id.clone()]).contains(&numbered));

@@ -71,7 +71,10 @@ impl MessageKind {
             type_id::ACTIVEMQ_STREAM_MESSAGE => Ok(Self::Stream),
             type_id::ACTIVEMQ_TEXT_MESSAGE => Ok(Self::Text),
             type_id::ACTIVEMQ_BLOB_MESSAGE => Ok(Self::Blob(Box::new(Blob::read_all(r)?))),
-            _ => Err(Error::UnexpectedType { type_id, wanted: "Message" }),
+            _ => Err(Error::UnexpectedType {
+                type_id,
+                wanted: "Message",
+            }),
         }
     }
 }

@@ -61,9 +61,7 @@ pub use producer_ack::ProducerAck;
 pub use producer_info::ProducerInfo;
 pub use remove_info::{ObjectId, RemoveInfo};
 pub use remove_subscription_info::RemoveSubscriptionInfo;
-pub use response::{
-    DataArrayResponse, DataResponse, ExceptionResponse, IntegerResponse, Response,
-};
+pub use response::{DataArrayResponse, DataResponse, ExceptionResponse, IntegerResponse, Response};
 pub use session_info::SessionInfo;
 pub use signal::{ControlCommand, FlushCommand, KeepAliveInfo, ShutdownInfo};
 pub use subscription_info::SubscriptionInfo;

@@ -81,7 +81,10 @@ impl Structure for ObjectId {
             type_id::SESSION_ID => SessionId::read_all(r).map(Self::Session),
             type_id::CONSUMER_ID => ConsumerId::read_all(r).map(Self::Consumer),
             type_id::PRODUCER_ID => ProducerId::read_all(r).map(Self::Producer),
-            _ => Err(Error::UnexpectedType { type_id, wanted: Self::NAME }),
+            _ => Err(Error::UnexpectedType {
+                type_id,
+                wanted: Self::NAME,
+            }),
         }
     }
 }

@@ -72,7 +72,10 @@ impl Structure for TransactionId {
         match type_id {
             type_id::LOCAL_TRANSACTION_ID => LocalTransactionId::read_all(r).map(Self::Local),
             type_id::XA_TRANSACTION_ID => XaTransactionId::read_all(r).map(Self::Xa),
-            _ => Err(Error::UnexpectedType { type_id, wanted: Self::NAME }),
+            _ => Err(Error::UnexpectedType {
+                type_id,
+                wanted: Self::NAME,
+            }),
         }
     }
 }
@@ -80,7 +83,10 @@ impl Structure for TransactionId {
 impl fmt::Display for TransactionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Local(LocalTransactionId { value, connection_id }) => {
+            Self::Local(LocalTransactionId {
+                value,
+                connection_id,
+            }) => {
                 let connection = connection_id.as_ref().map(|id| id.value.to_str());
                 write!(f, "TX:{}:{value}", connection.unwrap_or_default())
             }

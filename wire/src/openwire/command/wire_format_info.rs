@@ -30,7 +30,9 @@ impl WireFormatInfo {
     /// # Errors
     /// They are not a map, too many, too long or nested.
     pub fn properties(&self) -> Result<PropertyMap, Error> {
-        let Some(raw) = &self.marshalled_properties else { return Ok(PropertyMap::default()) };
+        let Some(raw) = &self.marshalled_properties else {
+            return Ok(PropertyMap::default());
+        };
         let limits = ReadLimits {
             values: MAX_HANDSHAKE_PROPERTIES,
             bytes: MAX_HANDSHAKE_VALUE,

@@ -50,12 +50,18 @@ impl BitWriter {
             n if n <= MAX_SHORT => Ok(1 + n),
             n if n <= 0xff => Ok(2 + n),
             n if n <= MAX_BIT_BYTES => Ok(3 + n),
-            bytes => Err(Error::TooManyBits { bytes, limit: MAX_BIT_BYTES }),
+            bytes => Err(Error::TooManyBits {
+                bytes,
+                limit: MAX_BIT_BYTES,
+            }),
         }
     }
 
     /// Writes length and bits at `at`, over bytes that are already there.
-    #[expect(clippy::cast_possible_truncation, reason = "each arm bounds the length")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each arm bounds the length"
+    )]
     pub(crate) fn write_at(&self, out: &mut BytesMut, at: usize) {
         let n = self.len();
         let start = match n {
@@ -100,13 +106,18 @@ impl<'a> BitReader<'a> {
             }
             short => usize::from(short),
         };
-        Ok(Self { stream: cursor.take(length)?, next: 0 })
+        Ok(Self {
+            stream: cursor.take(length)?,
+            next: 0,
+        })
     }
 
     #[inline]
     pub(crate) fn pull(&mut self) -> Result<bool, Error> {
         let Some(byte) = self.stream.get(self.next / 8) else {
-            return Err(Error::BitsExhausted { bits: self.stream.len() * 8 });
+            return Err(Error::BitsExhausted {
+                bits: self.stream.len() * 8,
+            });
         };
         let bit = byte >> (self.next % 8) & 1;
         self.next += 1;
@@ -159,7 +170,10 @@ mod tests {
     fn too_many_bits_and_too_few() {
         let mut writer = BitWriter::default();
         (0..=MAX_BIT_BYTES * 8).for_each(|_| writer.push(true));
-        let too_many = Error::TooManyBits { bytes: MAX_BIT_BYTES + 1, limit: MAX_BIT_BYTES };
+        let too_many = Error::TooManyBits {
+            bytes: MAX_BIT_BYTES + 1,
+            limit: MAX_BIT_BYTES,
+        };
         assert_eq!(writer.encoded_len(), Err(too_many));
         let mut reader = BitReader::read(&mut Cursor::new(&[0])).unwrap();
         assert_eq!(reader.pull(), Err(Error::BitsExhausted { bits: 0 }));

@@ -73,9 +73,12 @@ impl Writer for TightWriter<'_> {
         self.bits.push(value.is_some());
         let Some(text) = value else { return Ok(()) };
         let raw = text.as_bytes();
-        let length = u16::try_from(raw.len())
-            .map_err(|_| Error::StringTooLong { length: raw.len(), limit: MAX_STRING })?;
-        self.bits.push(raw.len() <= MAX_ASCII_STRING && mutf8::is_plain(raw));
+        let length = u16::try_from(raw.len()).map_err(|_| Error::StringTooLong {
+            length: raw.len(),
+            limit: MAX_STRING,
+        })?;
+        self.bits
+            .push(raw.len() <= MAX_ASCII_STRING && mutf8::is_plain(raw));
         self.out.put_u16(length);
         self.out.put_slice(raw);
         Ok(())
@@ -87,7 +90,9 @@ impl Writer for TightWriter<'_> {
         self.bits.push(value.is_some());
         let Some(value) = value else { return Ok(()) };
         if self.depth >= MAX_NESTING {
-            return Err(Error::TooDeep { limit: MAX_NESTING as usize });
+            return Err(Error::TooDeep {
+                limit: MAX_NESTING as usize,
+            });
         }
         let type_id = registered(value.type_id(), self.format.version)?;
         if type_id::is_aware(type_id) {
@@ -102,7 +107,9 @@ impl Writer for TightWriter<'_> {
     }
 
     fn cached<T: Cacheable>(&mut self, value: &Option<T>) -> Result<(), Error> {
-        let Some(cache) = &self.cache else { return self.object(value.as_ref()) };
+        let Some(cache) = &self.cache else {
+            return self.object(value.as_ref());
+        };
         let key = value_of(value.as_ref());
         if let Some(index) = cache.index_of(&key) {
             self.bits.push(false);

@@ -1,0 +1,124 @@
+//! A message comes in: it is given its place when it is submitted, and becomes
+//! deliverable when it is durable (or at once, when nothing has to be stored
+//! and nothing before it is still on its way).
+
+use store::{QueueId, Seq, Work};
+
+use super::entry::Entry;
+use super::queue::QueueState;
+use crate::effects::Effects;
+use crate::limits::{MARK_STEP, READY_BYTES, READY_FLOOR_BYTES};
+
+impl QueueState {
+    /// Gives out the next place.
+    pub(crate) fn next_place(&mut self) -> Seq {
+        let seq = self.next_seq;
+        self.next_seq = seq.next();
+        seq
+    }
+
+    /// Gives out a place to a transaction that spills.
+    pub(crate) fn stage_place(&mut self) -> Seq {
+        let seq = self.next_place();
+        self.cursor.stage(seq);
+        seq
+    }
+
+    /// Makes the store know the queue before its first use.
+    pub(crate) fn record(&mut self, id: QueueId, work: &mut Work) {
+        if !self.recorded {
+            self.recorded = true;
+            work.queue(id, self.destination.physical_name.as_bytes());
+        }
+    }
+
+    /// Takes the dispatch mark along with a message that will be dispatched as
+    /// soon as it is durable. Without consumers, or behind a backlog, that is
+    /// far off, and marking now would flag what nobody has seen.
+    pub(crate) fn mark_along(&mut self, id: QueueId, seq: Seq, work: &mut Work) -> Option<Seq> {
+        let soon = (self.ready.len() as u64) < MARK_STEP && self.cursor.caught_up();
+        if self.subscriptions.is_empty() || !soon {
+            return None;
+        }
+        let mark = self.mark.raise(seq)?;
+        work.dispatch_mark(id, mark);
+        Some(mark)
+    }
+
+    /// A submitted mark is durable.
+    pub(crate) fn settle_mark(&mut self, mark: Seq) {
+        self.mark.settle(mark);
+    }
+
+    /// Whether what is not stored has to go through the committer, so as not
+    /// to overtake what is on its way.
+    pub(crate) fn has_undurable(&self) -> bool {
+        self.undurable > 0
+    }
+
+    /// Messages were submitted.
+    pub(crate) fn submitted(&mut self, messages: usize) {
+        self.undurable += messages;
+    }
+
+    /// A submitted message came through the committer. `memory`: there is
+    /// room in the broker's memory.
+    pub(crate) fn arrive(&mut self, entry: Entry, memory: bool, effects: &mut Effects) {
+        self.undurable -= 1;
+        if !entry.stored {
+            return self.arrive_now(entry, effects);
+        }
+        self.counts.messages += 1;
+        self.counts.enqueued += 1;
+        let room = self.has_room(memory);
+        if self.cursor.arrive(entry.seq, room) {
+            self.make_ready(entry, effects);
+        }
+    }
+
+    /// A message that is not stored and overtakes nothing.
+    pub(crate) fn arrive_now(&mut self, entry: Entry, effects: &mut Effects) {
+        if self.removed {
+            return;
+        }
+        self.counts.messages += 1;
+        self.counts.enqueued += 1;
+        self.make_ready(entry, effects);
+    }
+
+    /// A spilled transaction came through the committer.
+    pub(crate) fn arrive_staged(&mut self, seqs: impl Iterator<Item = Seq>, dropped: usize) {
+        self.undurable -= 1;
+        let mut messages = 0;
+        for seq in seqs {
+            self.cursor.unstage(seq, true);
+            messages += 1;
+        }
+        let messages = messages - dropped as u64;
+        self.counts.messages += i64::try_from(messages).unwrap_or(i64::MAX);
+        self.counts.enqueued += messages;
+    }
+
+    /// A spilled transaction was rolled back.
+    pub(crate) fn forget_staged(&mut self, seqs: impl Iterator<Item = Seq>) {
+        seqs.for_each(|seq| self.cursor.unstage(seq, false));
+    }
+
+    /// Puts a message where consumers are served from.
+    pub(super) fn make_ready(&mut self, entry: Entry, effects: &mut Effects) {
+        effects.loaded += entry.size;
+        self.put_back(entry);
+    }
+
+    /// The same for one that is in memory already.
+    pub(super) fn put_back(&mut self, entry: Entry) {
+        self.ready_bytes += entry.size;
+        self.ready.insert(entry.seq, entry);
+    }
+
+    /// Another stored message may wait in memory.
+    pub(super) fn has_room(&self, memory: bool) -> bool {
+        let wanted = memory && !self.subscriptions.is_empty() && self.ready_bytes < READY_BYTES;
+        wanted || self.ready_bytes < READY_FLOOR_BYTES
+    }
+}

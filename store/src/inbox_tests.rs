@@ -1,0 +1,147 @@
+//! Order, buffers and the lanes of a full journal.
+
+use super::*;
+use crate::position::{QueueId, Seq};
+
+fn message(seq: u64) -> Work {
+    let mut work = Work::new();
+    work.message(QueueId(1), Seq(seq), None, 0, b"payload");
+    work
+}
+
+fn removal(seq: u64) -> Work {
+    let mut work = Work::new();
+    work.removed(QueueId(1), &[Seq(seq)]);
+    work
+}
+
+fn ordered(inbox: &Inbox<u64>) -> Chunk<u64> {
+    match inbox.next() {
+        Next::Ordered(chunk) => chunk,
+        _ => panic!("ordered work was due"),
+    }
+}
+
+fn urgent(inbox: &Inbox<u64>) -> Chunk<u64> {
+    match inbox.next() {
+        Next::Urgent(chunk) => chunk,
+        _ => panic!("urgent work was due"),
+    }
+}
+
+#[test]
+fn what_comes_together_leaves_together_in_order() {
+    let inbox = Inbox::new(1 << 20);
+    for seq in 1..=3 {
+        inbox.submit(&message(seq), Some(seq)).expect("open");
+        inbox.submit(&removal(seq), Some(seq + 100)).expect("open");
+    }
+    inbox.submit(&Work::new(), Some(999)).expect("open");
+    let chunk = ordered(&inbox);
+    assert_eq!(chunk.tokens, [1, 101, 2, 102, 3, 103, 999]);
+    assert_eq!(inbox.pending_bytes(), chunk.bytes());
+    inbox.done(chunk);
+    assert_eq!(inbox.pending_bytes(), 0);
+}
+
+#[test]
+fn a_batch_is_bounded_and_a_unit_of_work_is_never_split() {
+    let inbox = Inbox::new(100);
+    for seq in 1..=5 {
+        inbox.submit(&message(seq), Some(seq)).expect("open");
+    }
+    let mut big = Work::new();
+    for seq in 6..30 {
+        big.message(QueueId(1), Seq(seq), None, 0, b"payload");
+    }
+    inbox.submit(&big, Some(6)).expect("open");
+    let mut sizes = Vec::new();
+    let mut tokens = Vec::new();
+    while inbox.pending_bytes() > 0 {
+        let chunk = ordered(&inbox);
+        sizes.push(chunk.bytes());
+        tokens.extend_from_slice(&chunk.tokens);
+        inbox.done(chunk);
+    }
+    assert_eq!(tokens, [1, 2, 3, 4, 5, 6]);
+    let one = message(1).bytes();
+    let per_batch = 100 / one;
+    assert_eq!(sizes, [per_batch * one, (5 - per_batch) * one, big.bytes()]);
+}
+
+#[test]
+fn a_full_journal_lets_acknowledgements_ahead_and_keeps_messages_in_order() {
+    let inbox = Inbox::new(100);
+    for seq in 1..=6 {
+        inbox.submit(&message(seq), Some(seq)).expect("open");
+        inbox.submit(&removal(seq), Some(seq + 100)).expect("open");
+    }
+    let first = ordered(&inbox);
+    assert!(inbox.no_room(first), "news");
+    inbox.submit(&removal(7), Some(107)).expect("open");
+    inbox.submit(&message(7), Some(7)).expect("open");
+    let acks = urgent(&inbox);
+    assert_eq!(acks.tokens, [101, 102, 103, 104, 105, 106, 107]);
+    inbox.done(acks);
+
+    let mut tokens = Vec::new();
+    inbox.try_again();
+    let again = ordered(&inbox);
+    assert!(!inbox.no_room(again), "known already");
+    inbox.try_again();
+    while inbox.pending_bytes() > 0 {
+        let chunk = ordered(&inbox);
+        tokens.extend_from_slice(&chunk.tokens);
+        inbox.done(chunk);
+        inbox.had_room();
+    }
+    assert_eq!(tokens, [1, 2, 3, 4, 5, 6, 7]);
+    assert!(!inbox.had_room(), "told once");
+}
+
+#[test]
+fn urgent_work_without_room_keeps_its_order() {
+    let inbox = Inbox::new(1 << 20);
+    inbox.submit(&message(1), Some(1)).expect("open");
+    inbox.submit(&removal(1), Some(101)).expect("open");
+    let chunk = ordered(&inbox);
+    inbox.no_room(chunk);
+    let acks = urgent(&inbox);
+    inbox.submit(&removal(2), Some(102)).expect("open");
+    inbox.no_room_for_urgent(acks);
+    inbox.try_again();
+    assert_eq!(urgent(&inbox).tokens, [101, 102]);
+}
+
+#[test]
+fn close_drains_and_refuses_then_stops() {
+    let inbox = Inbox::new(1 << 20);
+    inbox.submit(&message(1), Some(1)).expect("open");
+    inbox.close();
+    assert!(matches!(inbox.submit(&message(2), Some(2)), Err(Error::Closed)));
+    assert_eq!(ordered(&inbox).tokens, [1]);
+    assert!(matches!(inbox.next(), Next::Stop));
+}
+
+#[test]
+fn a_failure_elsewhere_comes_before_everything() {
+    let inbox = Inbox::new(1 << 20);
+    inbox.submit(&message(1), Some(1)).expect("open");
+    inbox.fail(Error::Poisoned);
+    assert!(matches!(inbox.next(), Next::Failed(Error::Poisoned)));
+    inbox.shut();
+    assert_eq!(inbox.pending_bytes(), 0);
+    assert!(matches!(inbox.next(), Next::Stop));
+}
+
+#[test]
+fn a_sleeping_committer_is_woken_by_the_first_submit() {
+    let inbox = Inbox::new(1 << 20);
+    std::thread::scope(|scope| {
+        let taken = scope.spawn(|| ordered(&inbox).tokens);
+        inbox.submit(&message(1), Some(1)).expect("open");
+        let mut tokens = taken.join().expect("no panic");
+        tokens.extend(if inbox.pending_bytes() > 0 { Vec::new() } else { vec![0] });
+        assert_eq!(tokens, [1]);
+    });
+}

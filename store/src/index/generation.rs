@@ -1,0 +1,212 @@
+//! Generations: one database each, named by the epoch that began it, side by side in `index/`.
+//!
+//! The control file says which one counts. A generation that is not believed any more gets a `.bad` file beside it with the
+//! reason, so that the next start knows; it stays until the next good checkpoint. Generations of a later epoch are
+//! another master's and never touched.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::database::{self, Database, OpenTrouble, Trouble};
+use crate::fs::Fs;
+use crate::index::Backend;
+
+/// An open generation.
+pub(super) struct Generation {
+    pub(super) name: String,
+    pub(super) database: Arc<dyn Database>,
+}
+
+/// The directory `index`, and what is needed to work in it.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) dir: PathBuf,
+    pub(super) backend: Backend,
+    pub(super) epoch: u64,
+}
+
+impl Place {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Names of all generations; none if there is no directory yet.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names = self.fs.list(&self.dir).unwrap_or_default();
+        names.retain(|name| epoch_of(name).is_some());
+        names.sort();
+        names
+    }
+
+    /// A name that was not used before.
+    pub(super) fn fresh_name(&self) -> String {
+        let names = self.names();
+        let mut number = 0u64;
+        loop {
+            let name = format!("{:016x}-{number}", self.epoch);
+            if !names.iter().any(|taken| taken.strip_suffix(".bad").unwrap_or(taken) == name) {
+                return name;
+            }
+            number += 1;
+        }
+    }
+
+    pub(super) fn open(&self, name: &str) -> Result<Generation, OpenTrouble> {
+        let database = database::open(self.backend, &self.fs, &self.path(name))?;
+        Ok(Generation { name: name.to_owned(), database })
+    }
+
+    /// Creates the directory `index` if need be, durably, and a new generation in it.
+    pub(super) fn create(&self) -> Result<Generation, Trouble> {
+        let made = self.fs.create_dir_all(&self.dir).and_then(|()| match self.dir.parent() {
+            Some(parent) => self.fs.sync_dir(parent),
+            None => Ok(()),
+        });
+        made.map_err(|error| format!("cannot create {}: {error}", self.dir.display()))?;
+        self.open(&self.fresh_name()).map_err(|trouble| format!("new generation: {}", text(trouble)))
+    }
+
+    /// Makes a new generation durable as a whole: its files and the names of its files.
+    pub(super) fn sync_new(&self, name: &str) -> Result<(), Trouble> {
+        let path = self.path(name);
+        let synced = match self.backend {
+            Backend::Sled => self.sync_files(&path),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::File => Ok(()),
+        };
+        let synced = synced.and_then(|()| self.fs.sync_dir(&self.dir));
+        synced.map_err(|error| format!("cannot sync {}: {error}", path.display()))
+    }
+
+    fn sync_files(&self, path: &Path) -> std::io::Result<()> {
+        for file in self.fs.list(path)? {
+            self.fs.sync_file(&path.join(file))?;
+        }
+        self.fs.sync_dir(path)
+    }
+
+    /// Copies the files of a generation that another process may have open. What was copied has to be proven.
+    pub(super) fn copy(&self, from: &str, to: &str) -> Result<(), Trouble> {
+        let (from, to) = (self.path(from), self.path(to));
+        let copied = match self.backend {
+            Backend::Sled => copy_tree(&from, &to),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::File => self.fs.read_small(&from).and_then(|bytes| self.fs.replace(&to, &bytes)),
+        };
+        copied.map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))
+    }
+
+    /// Notes for the next start that this generation is not to be used.
+    pub(super) fn condemn(&self, name: &str, reason: &str) {
+        tracing::warn!(generation = name, reason, "the index is set aside; the next start rebuilds it from the journal");
+        let path = self.path(&format!("{name}.bad"));
+        if let Err(error) = self.fs.replace(&path, reason.as_bytes()) {
+            tracing::warn!(path = %path.display(), %error, "cannot note that the index is unusable");
+        }
+    }
+
+    /// The reason why a generation was set aside, if it was.
+    pub(super) fn condemned(&self, name: &str) -> Option<String> {
+        match self.fs.read_small(&self.path(&format!("{name}.bad"))) {
+            Ok(reason) => Some(String::from_utf8_lossy(&reason).into_owned()),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => Some(format!("cannot tell whether it was set aside: {error}")),
+        }
+    }
+
+    /// Removes generations of our own and of earlier epochs, except these. Best effort: what stays is only space.
+    pub(super) fn tidy(&self, keep: &[&str]) {
+        for name in self.names() {
+            let generation = name.strip_suffix(".bad").unwrap_or(&name);
+            if keep.contains(&generation) || epoch_of(&name).is_none_or(|epoch| epoch > self.epoch) {
+                continue;
+            }
+            let path = self.path(&name);
+            let removed = match self.backend {
+                Backend::Sled if !name.ends_with(".bad") => remove_tree(&path),
+                _ => self.fs.remove(&path),
+            };
+            if let Err(error) = removed {
+                tracing::debug!(path = %path.display(), %error, "an old index generation stays for now");
+            }
+        }
+    }
+}
+
+/// The epoch in the name of a generation or of the file that sets it aside.
+fn epoch_of(name: &str) -> Option<u64> {
+    let (epoch, number) = name.strip_suffix(".bad").unwrap_or(name).split_once('-')?;
+    if epoch.len() != 16 || number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    u64::from_str_radix(epoch, 16).ok()
+}
+
+/// For the log.
+pub(super) fn text(trouble: OpenTrouble) -> Trouble {
+    match trouble {
+        OpenTrouble::Locked => "locked by another process".into(),
+        OpenTrouble::Unusable(trouble) => trouble,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+            continue;
+        }
+        match std::fs::copy(entry.path(), &target) {
+            // A snapshot of sled's that its user has just replaced.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            copied => {
+                copied?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
+fn remove_tree(path: &Path) -> std::io::Result<()> {
+    std::fs::remove_dir_all(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::RealFs;
+
+    #[test]
+    fn generations_of_a_later_epoch_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs: Arc<dyn Fs> = Arc::new(RealFs::new(None));
+        let place = |epoch| Place { fs: Arc::clone(&fs), dir: dir.path().join("index"), backend: Backend::File, epoch };
+        let (ours, later) = (place(5), place(6));
+        for place in [&ours, &ours, &later] {
+            let generation = place.create().unwrap();
+            generation.database.sync().unwrap();
+        }
+        ours.condemn("0000000000000005-0", "a test");
+        assert_eq!(ours.condemned("0000000000000005-0").as_deref(), Some("a test"));
+        assert_eq!(ours.condemned("0000000000000005-1"), None);
+        ours.tidy(&["0000000000000005-1"]);
+        assert_eq!(ours.names(), ["0000000000000005-1", "0000000000000006-0"]);
+        assert_eq!(ours.fresh_name(), "0000000000000005-0");
+    }
+
+    #[test]
+    fn only_names_of_generations_count() {
+        assert_eq!(epoch_of("00000000000000ff-12"), Some(255));
+        assert_eq!(epoch_of("00000000000000ff-12.bad"), Some(255));
+        for name in ["control", "control.new", "ff-1", "00000000000000ff-", "00000000000000ff-1x"] {
+            assert_eq!(epoch_of(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Crashes at every operation, with what was not synced lost, kept or torn; and a second crash on top.
+
+use super::support::{Master, append_names, names, read_all};
+use crate::fs::sim::{Choice, OpKind, SimFs};
+
+fn choices(seeds: u64) -> Vec<Choice> {
+    [Choice::Lost, Choice::Kept].into_iter().chain((0..seeds).map(Choice::Seed)).collect()
+}
+
+/// What was acknowledged is there, in order, and at most the one batch in flight beyond it.
+fn check(fs: &SimFs, acknowledged: u64, context: &str) -> u64 {
+    let (seen, _) = read_all(fs).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let found = seen.len() as u64;
+    assert_eq!(seen, names(found), "{context}");
+    assert!(found >= acknowledged, "{context}: {acknowledged} acknowledged, {found} found");
+    assert!(found <= acknowledged + 1, "{context}: {acknowledged} acknowledged, {found} found");
+    found
+}
+
+/// Two masters, one after the other, each acknowledging by a mark what it appended.
+fn workload() -> SimFs {
+    let fs = SimFs::new();
+    let mut stored = 0;
+    for epoch in 1..=2 {
+        let mut master = Master::start(&fs, epoch).expect("sound");
+        for _ in 0..10 {
+            append_names(&mut master, stored + 1, stored + 1);
+            stored += 1;
+            fs.mark(stored);
+        }
+    }
+    fs
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_whenever_the_crash_comes() {
+    let mut states = 0;
+    workload().for_each_crash(&choices(12), |op, marks, fs| {
+        let acknowledged = marks.last().copied().unwrap_or(0);
+        let context = format!("crash {states} at operation {op}");
+        let found = check(&fs, acknowledged, &context);
+        // The next master can start, and what it saw stays, also when nothing of its own unsynced work survives.
+        let mut master = Master::start(&fs, 9).unwrap_or_else(|error| panic!("{context}: {error}"));
+        append_names(&mut master, found + 1, found + 2);
+        drop(master);
+        assert_eq!(check(&fs.crash(Choice::Lost), found + 2, &context), found + 2, "{context}");
+        states += 1;
+    });
+    assert!(states > 1000, "{states} states");
+}
+
+#[test]
+fn a_crash_during_the_recovery_from_a_crash_loses_nothing() {
+    let first = workload();
+    let total = first.op_count();
+    for op in (0..=total).step_by(5) {
+        for (at, choice) in choices(3).into_iter().enumerate() {
+            let fs = first.crash_at(op, choice);
+            let found = read_all(&fs).expect("covered above").0.len() as u64;
+            let recovering = fs.copy();
+            Master::start(&recovering, 9).expect("covered above");
+            recovering.for_each_crash(&choices(3), |second, _, fs| {
+                let context = format!("crash at {op} ({at}), again at {second}");
+                let (seen, _) = read_all(&fs).unwrap_or_else(|error| panic!("{context}: {error}"));
+                assert!(seen.len() as u64 <= found, "{context}");
+                Master::start(&fs, 10).unwrap_or_else(|error| panic!("{context}: {error}"));
+            });
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_process_left_unsynced_survives_once_it_is_sealed() {
+    let fs = SimFs::new();
+    let mut master = Master::start(&fs, 1).expect("sound");
+    append_names(&mut master, 1, 3);
+    // The write reaches the page cache, the process dies before its sync.
+    fs.fail(OpKind::WriteDurable, 0, std::io::ErrorKind::Interrupted, false);
+    assert!(master.append(b"4").is_err());
+    drop(master);
+    let found = read_all(&fs).expect("sound").0.len() as u64;
+    let mut next = Master::start(&fs, 2).expect("sound");
+    append_names(&mut next, found + 1, found + 1);
+    for choice in choices(20) {
+        let crashed = fs.crash(choice);
+        let context = format!("{choice:?}");
+        assert_eq!(check(&crashed, found + 1, &context), found + 1);
+    }
+}

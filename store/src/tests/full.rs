@@ -1,0 +1,105 @@
+//! A full disk, or a full journal: messages wait in order, acknowledgements go on, space comes back.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::support::{Collected, eventually, hold, small};
+use crate::sim::SimFs;
+use crate::{Fs, QueueId, Seq, Settings, Store, Work};
+
+const QUEUE: QueueId = QueueId(1);
+
+fn open(sim: &SimFs, dir: &Path, settings: Settings) -> (Store<u64>, Arc<Collected>) {
+    let (collected, collector) = Collected::new();
+    let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+    let (store, _) = Store::open_with(&fs, dir, hold(dir), settings, collector).expect("open");
+    let mut work = Work::new();
+    work.queue(QUEUE, b"q");
+    store.submit(work, 0).expect("submit");
+    collected.wait_for(0);
+    (store, collected)
+}
+
+/// Sends messages until the store says that it is full; answers the next sequence.
+fn fill(store: &Store<u64>, collected: &Collected) -> u64 {
+    for seq in 1..10_000 {
+        let mut work = Work::new();
+        work.message(QUEUE, Seq(seq), None, 0, &[7; 10_000]);
+        store.submit(work, seq).expect("submit");
+        eventually("durable or full", || collected.tokens().contains(&seq) || collected.fulls() == [true]);
+        if collected.fulls() == [true] {
+            return seq + 1;
+        }
+    }
+    panic!("never full");
+}
+
+fn acknowledge(store: &Store<u64>, token: u64, seqs: impl IntoIterator<Item = u64>) {
+    let mut work = Work::new();
+    work.removed(QUEUE, &seqs.into_iter().map(Seq).collect::<Vec<_>>());
+    store.submit(work, token).expect("submit");
+}
+
+#[test]
+fn a_full_disk_stops_messages_only_and_only_while_it_is_full() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = SimFs::new();
+    let (store, collected) = open(&sim, dir.path(), small());
+    sim.set_space(Some(600 << 10));
+    let next = fill(&store, &collected);
+    assert!(store.usage().full);
+    let stored = next - 2;
+    assert_eq!(store.queue(QUEUE).expect("there").count, stored);
+    for later in next..next + 5 {
+        let mut work = Work::new();
+        work.message(QUEUE, Seq(later), None, 0, b"waits");
+        store.submit(work, later).expect("submit");
+    }
+    acknowledge(&store, 100_000, [1, 2]);
+    collected.wait_for(100_000);
+    assert_eq!(store.queue(QUEUE).expect("there").count, stored - 2);
+    assert!(!collected.tokens().contains(&(next - 1)), "the message that found no room still waits");
+
+    sim.set_space(None);
+    collected.wait_for(next + 4);
+    collected.wait_full(false);
+    assert_eq!(collected.fulls(), [true, false]);
+    let tokens: Vec<_> = collected.tokens().into_iter().filter(|token| *token < 100_000).collect();
+    assert_eq!(tokens, (0..next + 5).collect::<Vec<_>>());
+    store.close().expect("close");
+}
+
+#[test]
+fn acknowledging_makes_room_in_a_limited_journal() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = SimFs::new();
+    let settings = Settings { journal_limit_bytes: Some(512 << 10), ..small() };
+    let (store, collected) = open(&sim, dir.path(), settings);
+    let next = fill(&store, &collected);
+    let usage = store.usage();
+    assert_eq!(usage.limit, Some(512 << 10));
+    assert!(usage.journal_bytes <= (512 + 64) << 10, "{usage:?}: the limit and one reserve");
+    acknowledge(&store, 100_000, 1..next - 1);
+    collected.wait_for(100_000);
+    collected.wait_for(next - 1);
+    collected.wait_full(false);
+    assert_eq!(store.queue(QUEUE).expect("there").count, 1);
+    store.close().expect("close");
+}
+
+#[test]
+fn a_full_store_closes_without_answering_what_waits() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = SimFs::new();
+    let (store, collected) = open(&sim, dir.path(), small());
+    sim.set_space(Some(600 << 10));
+    let next = fill(&store, &collected);
+    store.clone().close().expect("close");
+    assert!(!collected.tokens().contains(&(next - 1)));
+    sim.set_space(None);
+    let (collected, collector) = Collected::new();
+    let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+    let (store, recovery) = Store::open_with(&fs, dir.path(), hold(dir.path()), small(), collector).expect("open");
+    assert_eq!(recovery.queues[0].count, next - 2);
+    drop((store, collected));
+}

@@ -1,0 +1,99 @@
+//! A store that fails stops for good, says so once, and lets nothing follow from what it could not prove.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::support::{Collected, eventually, hold, small};
+use crate::sim::{OpKind, SimFs};
+use crate::{Error, Fs, Outlet, QueueId, Seq, Store, Work};
+
+fn message(seq: u64) -> Work {
+    let mut work = Work::new();
+    work.queue(QueueId(1), b"q");
+    work.message(QueueId(1), Seq(seq), None, 0, b"payload");
+    work
+}
+
+fn open_on(sim: &SimFs, dir: &Path) -> (Store<u64>, Arc<Collected>) {
+    let (collected, collector) = Collected::new();
+    let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+    let (store, _) = Store::open_with(&fs, dir, hold(dir), small(), collector).expect("open");
+    (store, collected)
+}
+
+fn is_closed(store: &Store<u64>) {
+    assert!(matches!(store.submit(message(9), 9), Err(Error::Closed)));
+    assert!(matches!(store.outcome(b"tx"), Err(Error::Closed)));
+    assert!(matches!(store.read(QueueId(1), Seq(0), 1, 1), Err(Error::Closed)));
+    assert!(store.queues().is_empty());
+    assert_eq!(store.pending_bytes(), 0);
+}
+
+#[test]
+fn a_failed_write_answers_nothing_and_is_never_repeated() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = SimFs::new();
+    let (store, collected) = open_on(&sim, dir.path());
+    store.submit(message(1), 1).expect("submit");
+    collected.wait_for(1);
+    sim.fail(OpKind::WriteDurable, 0, ErrorKind::Other, false);
+    store.submit(message(2), 2).expect("submit");
+    assert!(collected.wait_lost().contains("write"), "the cause names the operation");
+    eventually("the end of the store", || store.queues().is_empty());
+    is_closed(&store);
+    assert_eq!(collected.tokens(), [1]);
+    assert!(matches!(store.close(), Err(Error::Closed)));
+    let ops = sim.ops();
+    let failed = ops.iter().position(|op| matches!(op, crate::sim::Op::Failed(_))).expect("recorded");
+    let later = &ops[failed + 1..];
+    assert!(!later.iter().any(|op| matches!(op, crate::sim::Op::WriteDurable { .. })), "{later:?}");
+}
+
+#[test]
+fn a_lock_file_that_was_replaced_answers_nothing() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = SimFs::new();
+    let (store, collected) = open_on(&sim, dir.path());
+    store.submit(message(1), 1).expect("submit");
+    collected.wait_for(1);
+    Fs::remove(&crate::RealFs::new(None), &dir.path().join("lock")).expect("remove");
+    store.submit(message(2), 2).expect("submit");
+    assert!(collected.wait_lost().contains("no longer the holder"));
+    is_closed(&store);
+    assert_eq!(collected.tokens(), [1]);
+}
+
+#[test]
+fn a_panic_on_the_committing_thread_is_a_loss_too() {
+    struct Panics(Arc<Collected>);
+    impl Outlet<u64> for Panics {
+        fn durable(&mut self, _tokens: &mut Vec<u64>) {
+            panic!("seeded");
+        }
+        fn lost(&mut self, cause: Error) {
+            self.0.note_lost(&cause);
+        }
+        fn full(&mut self, _full: bool) {}
+    }
+    let dir = tempfile::tempdir().expect("temp dir");
+    let (collected, _) = Collected::new();
+    let outlet = Panics(Arc::clone(&collected));
+    let (store, _) = Store::open(dir.path(), hold(dir.path()), small(), outlet).expect("open");
+    store.submit(message(1), 1).expect("submit");
+    assert_eq!(collected.wait_lost(), "thread store-commit: seeded");
+    is_closed(&store);
+}
+
+#[test]
+fn a_checkpoint_that_finds_the_lock_gone_ends_the_store() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = SimFs::new();
+    let (store, collected) = open_on(&sim, dir.path());
+    store.submit(message(1), 1).expect("submit");
+    collected.wait_for(1);
+    Fs::remove(&crate::RealFs::new(None), &dir.path().join("lock")).expect("remove");
+    store.core().signals.ask();
+    assert!(collected.wait_lost().contains("no longer the holder"));
+    assert!(matches!(store.close(), Err(Error::Closed)));
+}
