@@ -23,6 +23,8 @@ pub(crate) struct Effects {
     pub(crate) dead: Vec<DeadLetter>,
     /// Dispatch marks to submit.
     pub(crate) marks: Vec<(Arc<Queue>, Seq)>,
+    /// Messages consumed outside the usual way, to be removed from the store.
+    pub(crate) removed: Vec<(QueueId, Seq)>,
     /// Redelivery counts to write down, nobody waits for it.
     pub(crate) redelivered: Vec<(QueueId, Seq, u32)>,
     /// Queues that want a page of the store.
@@ -38,6 +40,7 @@ impl Effects {
             && self.released == 0
             && self.dead.is_empty()
             && self.marks.is_empty()
+            && self.removed.is_empty()
             && self.redelivered.is_empty()
             && self.pages.is_empty()
             && self.browsers.is_empty()

@@ -39,6 +39,14 @@ pub enum Error {
     /// The store.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A demoted broker could not start again.
+    #[error("demoted ({cause}) and cannot restart as a slave: {source}")]
+    Restart {
+        /// Why it was demoted.
+        cause: String,
+        /// The system's word.
+        source: io::Error,
+    },
     /// Threads, signals and the like.
     #[error("{what}: {source}")]
     System {
@@ -69,8 +77,25 @@ impl Error {
             Error::Configuration { .. }
             | Error::Listen { .. }
             | Error::Directory { .. }
+            | Error::Restart { .. }
             | Error::System { .. } => Action::Exit,
-            Error::Lock(_) | Error::Store(_) => Action::Exit,
+            Error::Lock(error) => match error.action() {
+                lock::Action::Retry => Action::Retry,
+                lock::Action::Reject => Action::Reject,
+                lock::Action::Demote => Action::Demote,
+                lock::Action::Exit => Action::Exit,
+            },
+            Error::Store(error) => match error.action() {
+                store::Action::Retry => Action::Retry,
+                store::Action::Reject => Action::Reject,
+                store::Action::Demote => Action::Demote,
+                store::Action::Exit => Action::Exit,
+            },
         }
+    }
+
+    /// Whether a listener's port is taken.
+    pub(crate) fn is_address_in_use(&self) -> bool {
+        matches!(self, Error::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
     }
 }

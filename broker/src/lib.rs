@@ -11,15 +11,28 @@
 //! steps of a takeover in their order. `config` is every setting, `cli` the
 //! command line.
 
+mod admission;
+mod boot;
+mod cli;
+mod config;
+mod connection;
+mod directory;
 mod engine;
 mod error;
 pub(crate) mod limits;
+mod listener;
+mod logs;
 mod outbox;
 mod outgoing;
 mod peer;
+mod protocol;
+mod role;
 
+pub use cli::{Arguments, main};
+pub use config::{KEYS, ListenUri, LockMode, LogFormat, Settings, Sources, load};
 pub use engine::{Clock, Engine, EngineSettings, EngineUsage, Hello, QueueFigures};
 pub use error::{Action, Error};
+pub use logs::EVENTS;
 pub use outbox::{Format, Outbox};
 pub use outgoing::{Delivery, Outgoing, Refusal, Reply};
 pub use peer::{Ack, AckKind, Admission, Cause, ConsumerSpec, Peer};

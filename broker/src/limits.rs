@@ -27,6 +27,11 @@ pub const MAX_INACTIVITY: Duration = Duration::from_secs(30);
 pub const INACTIVITY_INITIAL_DELAY: Duration = Duration::from_secs(10);
 /// Pending connections of a listener: a failover storm of every client at once.
 pub const LISTEN_BACKLOG: u32 = 1024;
+/// How long a new master tries to bind a port that is still taken: a master
+/// killed on this host gives its lock up before the last of its sockets.
+pub const LISTEN_PATIENCE: Duration = Duration::from_secs(2);
+/// Pause between two tries.
+pub const LISTEN_PAUSE: Duration = Duration::from_millis(5);
 /// Accepting pauses this long when the process is out of file descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// At most one `connection.refused` line per kind in this time.
@@ -62,6 +67,13 @@ pub const KEPT_BUFFER_BYTES: usize = 256 * 1024;
 
 // ---- life -------------------------------------------------------------------
 
+/// A demoted broker waits this long for its sockets to be closed.
+pub const DROP_SOCKETS_DEADLINE: Duration = Duration::from_secs(1);
+/// A mastership lost sooner than this is followed by a pause, so that a cause
+/// that stays cannot make a spinning process.
+pub const SHORT_MASTERSHIP: Duration = Duration::from_secs(10);
+/// That pause; whoever waits for the lock takes it meanwhile.
+pub const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// A stop that takes longer than this ends anyway, saying what was not done.
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -105,6 +117,8 @@ pub const BURST_COMMANDS: usize = 256;
 pub const BURST_BYTES: usize = 256 * 1024;
 /// A transaction whose messages exceed this spills them into the journal.
 pub const TRANSACTION_MEMORY: usize = 8 * 1024 * 1024;
+/// The same when the broker's memory is full.
+pub const TRANSACTION_FLOOR: usize = 256 * 1024;
 /// Messages of one transaction: their ids stay in memory until the commit.
 pub const TRANSACTION_MESSAGES: usize = 1_000_000;
 /// Open transactions of one connection.
@@ -122,7 +136,14 @@ pub const KNOWN_QUEUES: usize = 256;
 pub const INLINE_FLUSHES: usize = 2;
 /// A stale acknowledgement is looked for among so many waiting messages.
 pub const STALE_ACK_SEARCH: usize = 2_000;
+/// Stale acknowledgements that wait for a page of their queue: those of a few
+/// consumers that fail over at once.
+pub const STALE_ACKS: usize = 1_000;
 /// Fixed memory of a message beside its body and properties.
 pub const MESSAGE_OVERHEAD: usize = 512;
 /// Messages a browser is shown in one step.
 pub const BROWSE_MESSAGES: usize = 200;
+
+/// Message ids that `holdfast receive` remembers to notice repeats: some 100 MB at most, and far more than a queue
+/// hands out again after a takeover.
+pub(crate) const MAX_REMEMBERED_IDS: usize = 500_000;

@@ -42,7 +42,12 @@ impl Connection {
         let link = Link::new(uri.to_string(), opened.stream, Encoder::new(format));
         let exchange = Exchange::new(Arc::clone(&link));
         let inactivity = opened.negotiated.max_inactivity;
-        link.run(Decoder::new(format), opened.frames, exchange.inbox(), inactivity);
+        link.run(
+            Decoder::new(format),
+            opened.frames,
+            exchange.inbox(),
+            inactivity,
+        );
         // From here on dropping the connection cleans up, whatever fails.
         let connection = Self {
             exchange,
@@ -58,12 +63,18 @@ impl Connection {
             self.exchange.tell_now(requests::fault_tolerance())?;
         }
         let limit = options.handshake_timeout;
-        let accepting = self.exchange.request("connection", requests::connection(options));
+        let accepting = self
+            .exchange
+            .request("connection", requests::connection(options));
         match tokio::time::timeout(limit, accepting).await {
             Ok(accepted) => accepted?,
             Err(_) => {
                 let uri = self.exchange.link.uri().to_owned();
-                return Err(Error::Handshake { uri, what: "accept the connection", after: limit });
+                return Err(Error::Handshake {
+                    uri,
+                    what: "accept the connection",
+                    after: limit,
+                });
             }
         }
         self.identity.set_introduced();
@@ -80,7 +91,12 @@ impl Connection {
             value: self.next_session.fetch_add(1, Ordering::Relaxed) + 1,
         };
         self.exchange.tell(requests::session(&id)).await?;
-        Ok(Session::new(Arc::clone(&self.exchange), Arc::clone(&self.identity), id, mode))
+        Ok(Session::new(
+            Arc::clone(&self.exchange),
+            Arc::clone(&self.identity),
+            id,
+            mode,
+        ))
     }
 
     /// Asks for the outcome of a commit that was in doubt, by asking for the commit again: true when it happened,
@@ -101,14 +117,20 @@ impl Connection {
     /// What the broker calls itself; empty when it has not said.
     #[must_use]
     pub fn broker_name(&self) -> String {
-        let name = self.exchange.broker().and_then(|info| info.broker_name.as_ref());
+        let name = self
+            .exchange
+            .broker()
+            .and_then(|info| info.broker_name.as_ref());
         name.map(ToString::to_string).unwrap_or_default()
     }
 
     /// The broker's id; empty when it has not said.
     #[must_use]
     pub fn broker_id(&self) -> String {
-        let id = self.exchange.broker().and_then(|info| info.broker_id.as_ref());
+        let id = self
+            .exchange
+            .broker()
+            .and_then(|info| info.broker_id.as_ref());
         id.map(ToString::to_string).unwrap_or_default()
     }
 
@@ -135,7 +157,9 @@ impl Connection {
     /// The connection was lost before the broker confirmed the end; nothing that was answered is affected.
     pub async fn close(self) -> Result<(), Error> {
         let id = ObjectId::Connection(self.identity.connection_id().clone());
-        let removing = self.exchange.request("close", requests::remove(id, RemoveInfo::UNKNOWN));
+        let removing = self
+            .exchange
+            .request("close", requests::remove(id, RemoveInfo::UNKNOWN));
         let removed = match tokio::time::timeout(CLOSE_TIMEOUT, removing).await {
             Ok(removed) => removed,
             Err(_) => Err(Error::Handshake {
@@ -160,6 +184,8 @@ impl Drop for Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("uri", &self.uri()).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("uri", &self.uri())
+            .finish_non_exhaustive()
     }
 }

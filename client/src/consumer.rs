@@ -50,7 +50,16 @@ impl Consumer {
         destination: Destination,
         prefetch: u16,
     ) -> Self {
-        Self { exchange, mailbox, ledger, mode, unit, id, destination, pulls: prefetch == 0 }
+        Self {
+            exchange,
+            mailbox,
+            ledger,
+            mode,
+            unit,
+            id,
+            destination,
+            pulls: prefetch == 0,
+        }
     }
 
     /// Waits for a message.
@@ -108,8 +117,13 @@ impl Consumer {
     /// # Errors
     /// Not a [`AckMode::Client`] session, a refusal, or a lost connection: then it may come back.
     pub async fn acknowledge(&mut self) -> Result<(), Error> {
-        self.require(AckMode::Client, "acknowledge needs a session of mode Client")?;
-        let Some(ack) = ledger::lock(&self.ledger).everything() else { return Ok(()) };
+        self.require(
+            AckMode::Client,
+            "acknowledge needs a session of mode Client",
+        )?;
+        let Some(ack) = ledger::lock(&self.ledger).everything() else {
+            return Ok(());
+        };
         self.exchange.request("acknowledgement", ack.into()).await?;
         ledger::lock(&self.ledger).clear();
         Ok(())
@@ -120,7 +134,10 @@ impl Consumer {
     /// # Errors
     /// As for [`Consumer::acknowledge`], with [`AckMode::Individual`].
     pub async fn acknowledge_one(&mut self, delivery: &Delivery) -> Result<(), Error> {
-        self.require(AckMode::Individual, "acknowledge_one needs a session of mode Individual")?;
+        self.require(
+            AckMode::Individual,
+            "acknowledge_one needs a session of mode Individual",
+        )?;
         let ack = ledger::lock(&self.ledger).single(delivery.id());
         self.exchange.request("acknowledgement", ack.into()).await
     }
@@ -131,7 +148,9 @@ impl Consumer {
     /// An automatic session (the message is acknowledged already), a refusal, or a lost connection.
     pub async fn give_up(&mut self, delivery: &Delivery, cause: &str) -> Result<(), Error> {
         if self.mode == AckMode::Auto {
-            return Err(Error::Misuse { what: "give_up needs a session that does not acknowledge by itself" });
+            return Err(Error::Misuse {
+                what: "give_up needs a session that does not acknowledge by itself",
+            });
         }
         let ack = ledger::lock(&self.ledger).poison(delivery.id(), cause);
         self.exchange.request("acknowledgement", ack.into()).await
@@ -151,7 +170,9 @@ impl Consumer {
             ack.transaction_id = Some(unit.join()?);
             self.exchange.tell_now(ack.into())?;
         }
-        self.exchange.tell(requests::remove(ObjectId::Consumer(self.id.clone()), last)).await
+        self.exchange
+            .tell(requests::remove(ObjectId::Consumer(self.id.clone()), last))
+            .await
     }
 
     /// What can be handed out without waiting.
@@ -186,7 +207,9 @@ impl Consumer {
 
     async fn pull(&self, timeout: i64) -> Result<(), Error> {
         if self.pulls {
-            self.exchange.tell(requests::pull(&self.id, &self.destination, timeout)).await?;
+            self.exchange
+                .tell(requests::pull(&self.id, &self.destination, timeout))
+                .await?;
         }
         Ok(())
     }
@@ -199,7 +222,11 @@ impl Consumer {
             Ok(other) => other,
             Err(_) => {
                 let uri = self.exchange.link.uri().to_owned();
-                Err(Error::Handshake { uri, what: "answer a pull", after: limit })
+                Err(Error::Handshake {
+                    uri,
+                    what: "answer a pull",
+                    after: limit,
+                })
             }
         }
     }
@@ -214,7 +241,14 @@ impl Consumer {
                     ledger.clear();
                     let id = delivery.id();
                     let kind = AckKind::Standard;
-                    Some(requests::ack(&self.id, &self.destination, kind, Some(id), id, 1))
+                    Some(requests::ack(
+                        &self.id,
+                        &self.destination,
+                        kind,
+                        Some(id),
+                        id,
+                        1,
+                    ))
                 }
                 AckMode::Client | AckMode::Transacted => ledger.arrival(),
                 AckMode::Individual => None,
@@ -227,7 +261,11 @@ impl Consumer {
     }
 
     fn require(&self, mode: AckMode, what: &'static str) -> Result<(), Error> {
-        if self.mode == mode { Ok(()) } else { Err(Error::Misuse { what }) }
+        if self.mode == mode {
+            Ok(())
+        } else {
+            Err(Error::Misuse { what })
+        }
     }
 }
 

@@ -21,10 +21,19 @@ impl Delivery {
     /// None for the dispatch that says "nothing"; an error when the message cannot even be named.
     pub(crate) fn of(dispatch: &MessageDispatch) -> Option<Result<Self, String>> {
         let message = Arc::clone(dispatch.message.as_ref()?);
-        let (Some(id), Some(destination)) = (message.message_id.clone(), dispatch.destination.clone()) else {
-            return Some(Err("the broker sent a message without id or destination".to_owned()));
+        let (Some(id), Some(destination)) =
+            (message.message_id.clone(), dispatch.destination.clone())
+        else {
+            return Some(Err(
+                "the broker sent a message without id or destination".to_owned()
+            ));
         };
-        Some(Ok(Self { message, id, destination, redeliveries: dispatch.redelivery_counter }))
+        Some(Ok(Self {
+            message,
+            id,
+            destination,
+            redeliveries: dispatch.redelivery_counter,
+        }))
     }
 
     /// The message's id: producer and number.
@@ -94,7 +103,9 @@ impl Delivery {
     /// # Errors
     /// The properties are broken.
     pub fn property(&self, name: &str) -> Result<Option<Value>, Error> {
-        self.message.property(name).map_err(|error| self.broken(&error))
+        self.message
+            .property(name)
+            .map_err(|error| self.broken(&error))
     }
 
     /// The message as it was on the wire.
@@ -110,6 +121,9 @@ impl Delivery {
     }
 
     fn broken(&self, what: &dyn std::fmt::Display) -> Error {
-        Error::Content { id: self.id.to_string(), what: what.to_string() }
+        Error::Content {
+            id: self.id.to_string(),
+            what: what.to_string(),
+        }
     }
 }

@@ -140,14 +140,33 @@ mod tests {
 
     #[test]
     fn loss_asks_for_another_try_and_refusal_does_not() {
-        let lost = Error::Lost { uri: "tcp://h:1".to_owned(), cause: "end of stream".into() };
+        let lost = Error::Lost {
+            uri: "tcp://h:1".to_owned(),
+            cause: "end of stream".into(),
+        };
         assert_eq!(lost.action(), Action::Retry);
-        assert_eq!(lost.to_string(), "connection to tcp://h:1 lost: end of stream");
-        let refused = Error::Refused { class: "javax.jms.JMSException".to_owned(), message: "no".to_owned() };
+        assert_eq!(
+            lost.to_string(),
+            "connection to tcp://h:1 lost: end of stream"
+        );
+        let refused = Error::Refused {
+            class: "javax.jms.JMSException".to_owned(),
+            message: "no".to_owned(),
+        };
         assert_eq!(refused.action(), Action::Reject);
         assert_eq!(refused.to_string(), "javax.jms.JMSException: no");
-        let gave_up = Error::GaveUp { attempts: 3, after: Duration::from_secs(1), last: Box::new(lost) };
+        let gave_up = Error::GaveUp {
+            attempts: 3,
+            after: Duration::from_secs(1),
+            last: Box::new(lost),
+        };
         assert!(!gave_up.is_retry());
-        assert_eq!(Error::Misuse { what: "commit outside a transacted session" }.action(), Action::Exit);
+        assert_eq!(
+            Error::Misuse {
+                what: "commit outside a transacted session"
+            }
+            .action(),
+            Action::Exit
+        );
     }
 }

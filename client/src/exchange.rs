@@ -51,7 +51,9 @@ impl Exchange {
 
     /// The receiving end, for the reader task.
     pub(crate) fn inbox(self: &Arc<Self>) -> impl Sink {
-        Inbox { exchange: Arc::clone(self) }
+        Inbox {
+            exchange: Arc::clone(self),
+        }
     }
 
     /// Sends a request and waits for its answer.
@@ -62,17 +64,29 @@ impl Exchange {
     }
 
     /// Sends a request; its answer is waited for elsewhere.
-    pub(crate) async fn submit(&self, what: &'static str, mut command: Command) -> Result<Receipt, Error> {
+    pub(crate) async fn submit(
+        &self,
+        what: &'static str,
+        mut command: Command,
+    ) -> Result<Receipt, Error> {
         self.link.room().await;
         let permit = Arc::clone(&self.unanswered).acquire_owned().await;
-        let Ok(permit) = permit else { return Err(self.link.cause()) };
+        let Ok(permit) = permit else {
+            return Err(self.link.cause());
+        };
         let number = self.next_number();
         if let Some(base) = command.base_mut() {
             (base.command_id, base.response_required) = (number, true);
         }
         let (sender, answer) = oneshot::channel();
         // In the table before it can be answered, or failed by the end of the connection.
-        lock(&self.waiting).insert(number, Waiting { answer: sender, _permit: permit });
+        lock(&self.waiting).insert(
+            number,
+            Waiting {
+                answer: sender,
+                _permit: permit,
+            },
+        );
         if let Err(error) = self.link.push(&command) {
             lock(&self.waiting).remove(&number);
             return Err(error);
@@ -99,7 +113,11 @@ impl Exchange {
     }
 
     /// A mailbox for a consumer that is about to be announced.
-    pub(crate) fn open_mailbox(&self, consumer: &ConsumerId, prefetch: u16) -> mpsc::Receiver<Item> {
+    pub(crate) fn open_mailbox(
+        &self,
+        consumer: &ConsumerId,
+        prefetch: u16,
+    ) -> mpsc::Receiver<Item> {
         let room = usize::from(prefetch) * 2 + MAILBOX_SLACK;
         let (sender, receiver) = mpsc::channel(room);
         lock(&self.mailboxes).insert(consumer.clone(), sender);
@@ -122,12 +140,17 @@ impl Exchange {
 
     /// Positive and unique among the unanswered, even after two thousand million commands.
     fn next_number(&self) -> i32 {
-        self.next_command.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & i32::MAX
+        self.next_command
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1)
+            & i32::MAX
     }
 
     fn answer(&self, correlation: i32, answer: Command) {
         // An unknown number is ignored, as by all clients.
-        let Some(waiting) = lock(&self.waiting).remove(&correlation) else { return };
+        let Some(waiting) = lock(&self.waiting).remove(&correlation) else {
+            return;
+        };
         let outcome = match answer {
             Command::ExceptionResponse(refused) => Err(refusal(refused.exception.as_deref())),
             other => Ok(other),
@@ -141,15 +164,17 @@ impl Exchange {
             return Err("the broker sent a delivery for no consumer".to_owned());
         };
         // A consumer that has just closed may still be sent something.
-        let Some(mailbox) = lock(&self.mailboxes).get(consumer).cloned() else { return Ok(()) };
+        let Some(mailbox) = lock(&self.mailboxes).get(consumer).cloned() else {
+            return Ok(());
+        };
         let item = match Delivery::of(&dispatch) {
             None => Item::Nothing,
             Some(delivery) => Item::Delivery(Box::new(delivery?)),
         };
         match mailbox.try_send(item) {
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                Err(format!("the broker sent more than the prefetch of consumer {consumer}"))
-            }
+            Err(mpsc::error::TrySendError::Full(_)) => Err(format!(
+                "the broker sent more than the prefetch of consumer {consumer}"
+            )),
             _ => Ok(()),
         }
     }
@@ -188,7 +213,9 @@ impl Sink for Inbox {
             Command::BrokerInfo(info) => {
                 let _ = exchange.broker.set(*info);
             }
-            Command::ConnectionError(error) => exchange.keep_refusal(refusal(error.exception.as_deref())),
+            Command::ConnectionError(error) => {
+                exchange.keep_refusal(refusal(error.exception.as_deref()))
+            }
             Command::ConsumerControl(control) if control.close => {
                 if let Some(consumer) = &control.consumer_id {
                     exchange.close_mailbox(consumer);
@@ -202,7 +229,10 @@ impl Sink for Inbox {
     }
 
     fn ended(&mut self, cause: &Error) {
-        let waiting: Vec<Waiting> = lock(&self.exchange.waiting).drain().map(|(_, waiting)| waiting).collect();
+        let waiting: Vec<Waiting> = lock(&self.exchange.waiting)
+            .drain()
+            .map(|(_, waiting)| waiting)
+            .collect();
         for one in waiting {
             let _ = one.answer.send(Err(cause.clone()));
         }
@@ -213,11 +243,18 @@ impl Sink for Inbox {
 
 fn refusal(exception: Option<&Throwable>) -> Error {
     let Some(exception) = exception else {
-        return Error::Refused { class: "java.lang.Throwable".to_owned(), message: String::new() };
+        return Error::Refused {
+            class: "java.lang.Throwable".to_owned(),
+            message: String::new(),
+        };
     };
     Error::Refused {
         class: exception.class_name.to_string(),
-        message: exception.message.as_ref().map(ToString::to_string).unwrap_or_default(),
+        message: exception
+            .message
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     }
 }
 

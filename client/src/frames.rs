@@ -23,7 +23,10 @@ pub(crate) struct Frames {
 impl Frames {
     /// Accepts frames of up to `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), limit }
+        Self {
+            buffer: BytesMut::new(),
+            limit,
+        }
     }
 
     /// From now on frames of up to `limit` bytes are accepted.

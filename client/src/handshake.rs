@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::net::TcpStream;
 use wire::limits::MAX_HANDSHAKE_FRAME;
-use wire::openwire::{Command, Decoder, Encoder, Negotiated, Offer, WireFormatInfo, initial_format, negotiate};
+use wire::openwire::{
+    Command, Decoder, Encoder, Negotiated, Offer, WireFormatInfo, initial_format, negotiate,
+};
 
 use crate::error::Error;
 use crate::frames::Frames;
@@ -30,12 +32,19 @@ pub(crate) async fn open(uri: &BrokerUri, options: &ConnectOptions) -> Result<Op
     let limit = options.handshake_timeout;
     match tokio::time::timeout(limit, exchange(uri, stream, options)).await {
         Ok(opened) => opened,
-        Err(_) => Err(Error::Handshake { uri: uri.to_string(), what: "introduce itself", after: limit }),
+        Err(_) => Err(Error::Handshake {
+            uri: uri.to_string(),
+            what: "introduce itself",
+            after: limit,
+        }),
     }
 }
 
 async fn connect(uri: &BrokerUri, limit: Duration) -> Result<TcpStream, Error> {
-    let failed = |source| Error::Connect { uri: uri.to_string(), source: Arc::new(source) };
+    let failed = |source| Error::Connect {
+        uri: uri.to_string(),
+        source: Arc::new(source),
+    };
     let connecting = TcpStream::connect((uri.host(), uri.port()));
     let stream = match tokio::time::timeout(limit, connecting).await {
         Ok(connected) => connected.map_err(failed)?,
@@ -49,15 +58,28 @@ async fn connect(uri: &BrokerUri, limit: Duration) -> Result<TcpStream, Error> {
     Ok(stream)
 }
 
-async fn exchange(uri: &BrokerUri, stream: TcpStream, options: &ConnectOptions) -> Result<Opened, Error> {
-    let lost = |cause: String| Error::Lost { uri: uri.to_string(), cause: cause.into() };
+async fn exchange(
+    uri: &BrokerUri,
+    stream: TcpStream,
+    options: &ConnectOptions,
+) -> Result<Opened, Error> {
+    let lost = |cause: String| Error::Lost {
+        uri: uri.to_string(),
+        cause: cause.into(),
+    };
     let mine = WireFormatInfo::offer(&offer(uri, options));
-    write(&stream, mine.clone()).await.map_err(|error| lost(format!("write: {error}")))?;
+    write(&stream, mine.clone())
+        .await
+        .map_err(|error| lost(format!("write: {error}")))?;
     let mut frames = Frames::new(MAX_HANDSHAKE_FRAME);
     let theirs = read(&stream, &mut frames).await.map_err(lost)?;
     let negotiated = negotiate(&mine, &theirs).map_err(|error| lost(error.to_string()))?;
     frames.set_limit(negotiated.format.max_frame_size);
-    Ok(Opened { stream, frames, negotiated })
+    Ok(Opened {
+        stream,
+        frames,
+        negotiated,
+    })
 }
 
 /// Loose and without cache: what a message needs anyway is small against its body, and an encoder without tables can
@@ -103,7 +125,10 @@ async fn read(stream: &TcpStream, frames: &mut Frames) -> Result<WireFormatInfo,
     };
     match Decoder::new(initial_format()).decode(frame) {
         Ok(Command::WireFormatInfo(info)) => Ok(info),
-        Ok(other) => Err(format!("begins with {} instead of WireFormatInfo", other.name())),
+        Ok(other) => Err(format!(
+            "begins with {} instead of WireFormatInfo",
+            other.name()
+        )),
         Err(error) => Err(error.to_string()),
     }
 }

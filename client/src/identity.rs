@@ -29,7 +29,9 @@ impl Identity {
         }
         let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         Arc::new(Self {
-            connection_id: ConnectionId { value: format!("ID:holdfast-{hex}:1").into() },
+            connection_id: ConnectionId {
+                value: format!("ID:holdfast-{hex}:1").into(),
+            },
             transactions: AtomicI64::new(0),
             introduced: AtomicBool::new(false),
         })

@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wire::openwire::{AckKind, ConsumerId, Destination, MessageAck, MessageId, RemoveInfo, Throwable};
+use wire::openwire::{
+    AckKind, ConsumerId, Destination, MessageAck, MessageId, RemoveInfo, Throwable,
+};
 
 use crate::delivery::Delivery;
 use crate::requests;
@@ -68,7 +70,12 @@ impl Ledger {
     /// One acknowledgement of all that is open.
     pub(crate) fn everything(&self) -> Option<MessageAck> {
         let (first, last) = (self.open.front()?, self.open.back()?);
-        Some(self.ack(AckKind::Standard, Some(first.id()), last.id(), self.open.len()))
+        Some(self.ack(
+            AckKind::Standard,
+            Some(first.id()),
+            last.id(),
+            self.open.len(),
+        ))
     }
 
     /// An acknowledgement of this one alone, which is no longer open then.
@@ -111,7 +118,13 @@ impl Ledger {
         }
     }
 
-    fn ack(&self, kind: AckKind, first: Option<&MessageId>, last: &MessageId, count: usize) -> MessageAck {
+    fn ack(
+        &self,
+        kind: AckKind,
+        first: Option<&MessageId>,
+        last: &MessageId,
+        count: usize,
+    ) -> MessageAck {
         requests::ack(&self.consumer, &self.destination, kind, first, last, count)
     }
 }

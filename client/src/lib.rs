@@ -44,6 +44,7 @@ pub use consumer::Consumer;
 pub use delivery::Delivery;
 pub use error::{Action, Error};
 pub use identity::Identity;
+pub use limits::DEFAULT_PREFETCH;
 pub use message::{Body, Message, Value};
 pub use options::ConnectOptions;
 pub use producer::Producer;

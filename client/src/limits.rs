@@ -30,7 +30,7 @@ pub(crate) const MAX_UNANSWERED: usize = 8_192;
 pub(crate) const READ_BYTES: usize = 64 << 10;
 
 /// Messages that the broker may send ahead, as in the Java client for queues.
-pub(crate) const DEFAULT_PREFETCH: u16 = 1_000;
+pub const DEFAULT_PREFETCH: u16 = 1_000;
 
 /// Deliveries beyond the prefetch that a mailbox takes before the broker is in breach: room for brokers that count
 /// acknowledged messages a little later than we do.

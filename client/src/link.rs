@@ -113,7 +113,9 @@ impl Link {
             drop(outgoing);
             return Err(self.cause());
         }
-        let Outgoing { encoder, buffer, .. } = &mut *outgoing;
+        let Outgoing {
+            encoder, buffer, ..
+        } = &mut *outgoing;
         encoder.encode(command, buffer).map_err(Error::Encode)
     }
 
@@ -154,7 +156,10 @@ impl Link {
 
     /// Ends the connection as lost.
     pub(crate) fn lose(&self, cause: &str) {
-        self.end(Error::Lost { uri: self.uri.clone(), cause: cause.into() });
+        self.end(Error::Lost {
+            uri: self.uri.clone(),
+            cause: cause.into(),
+        });
     }
 
     /// Why it ended, if it has.
@@ -172,7 +177,9 @@ impl Link {
         let mut end = self.end.subscribe();
         let ended = end.wait_for(Option::is_some).await;
         match ended {
-            Ok(cause) => cause.clone().unwrap_or(Error::Closed { what: "connection" }),
+            Ok(cause) => cause
+                .clone()
+                .unwrap_or(Error::Closed { what: "connection" }),
             Err(_) => Error::Closed { what: "connection" },
         }
     }
@@ -255,7 +262,10 @@ async fn wait_for_work(link: &Link, inactivity: Option<Duration>) {
         return link.ready.notified().await;
     };
     // A third of the limit, as all OpenWire peers do, so that one late timer costs nothing.
-    while tokio::time::timeout(limit / 3, link.ready.notified()).await.is_err() {
+    while tokio::time::timeout(limit / 3, link.ready.notified())
+        .await
+        .is_err()
+    {
         if link.was_idle() && link.push(&requests::keep_alive(false)).is_ok() {
             return;
         }
@@ -307,7 +317,11 @@ async fn read_commands(
     }
 }
 
-async fn fill(link: &Link, frames: &mut Frames, inactivity: Option<Duration>) -> Result<(), String> {
+async fn fill(
+    link: &Link,
+    frames: &mut Frames,
+    inactivity: Option<Duration>,
+) -> Result<(), String> {
     let filled = match inactivity {
         None => frames.fill(&link.stream).await,
         Some(limit) => match tokio::time::timeout(limit, frames.fill(&link.stream)).await {

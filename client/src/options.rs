@@ -61,7 +61,10 @@ mod tests {
 
     #[test]
     fn debug_hides_the_password() {
-        let options = ConnectOptions { password: Some("secret".to_owned()), ..ConnectOptions::default() };
+        let options = ConnectOptions {
+            password: Some("secret".to_owned()),
+            ..ConnectOptions::default()
+        };
         assert!(!format!("{options:?}").contains("secret"));
     }
 }

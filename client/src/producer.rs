@@ -32,7 +32,13 @@ impl Producer {
         id: ProducerId,
         destination: Destination,
     ) -> Self {
-        Self { exchange, unit, id, destination, next_sequence: 1 }
+        Self {
+            exchange,
+            unit,
+            id,
+            destination,
+            next_sequence: 1,
+        }
     }
 
     /// The number that the next message gets.
@@ -75,7 +81,12 @@ impl Producer {
     /// # Errors
     /// The connection is lost.
     pub async fn close(self) -> Result<(), Error> {
-        self.exchange.tell(requests::remove(ObjectId::Producer(self.id), RemoveInfo::NOTHING)).await
+        self.exchange
+            .tell(requests::remove(
+                ObjectId::Producer(self.id),
+                RemoveInfo::NOTHING,
+            ))
+            .await
     }
 
     fn command(&mut self, message: &Message) -> Result<Command, Error> {

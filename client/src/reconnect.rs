@@ -28,12 +28,28 @@ impl Reconnect {
     ///
     /// # Errors
     /// There are no addresses.
-    pub fn new(uris: Vec<BrokerUri>, options: ConnectOptions, give_up_after: Option<Duration>) -> Result<Self, Error> {
+    pub fn new(
+        uris: Vec<BrokerUri>,
+        options: ConnectOptions,
+        give_up_after: Option<Duration>,
+    ) -> Result<Self, Error> {
         if uris.is_empty() {
-            return Err(Error::Uri { uri: String::new(), why: "no address given".to_owned() });
+            return Err(Error::Uri {
+                uri: String::new(),
+                why: "no address given".to_owned(),
+            });
         }
-        let options = ConnectOptions { fault_tolerant: true, ..options };
-        Ok(Self { uris, options, give_up_after, next: 0, connections: 0 })
+        let options = ConnectOptions {
+            fault_tolerant: true,
+            ..options
+        };
+        Ok(Self {
+            uris,
+            options,
+            give_up_after,
+            next: 0,
+            connections: 0,
+        })
     }
 
     /// How many connections it has made.
@@ -74,7 +90,11 @@ impl Reconnect {
             if let Some(last) = last
                 && self.give_up_after.is_some_and(|limit| after >= limit)
             {
-                return Err(Error::GaveUp { attempts, after, last: Box::new(last) });
+                return Err(Error::GaveUp {
+                    attempts,
+                    after,
+                    last: Box::new(last),
+                });
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -3,21 +3,32 @@
 //! One short function per command; numbers and wishes for an answer are filled in by the exchange.
 
 use wire::openwire::{
-    AckKind, Base, Command, ConnectionControl, ConnectionId, ConnectionInfo, ConsumerId, ConsumerInfo,
-    Destination, KeepAliveInfo, MessageAck, MessageId, MessagePull, ObjectId, ProducerId, ProducerInfo,
-    RemoveInfo, SessionId, SessionInfo, ShutdownInfo, TransactionId, TransactionInfo, TransactionKind,
+    AckKind, Base, Command, ConnectionControl, ConnectionId, ConnectionInfo, ConsumerId,
+    ConsumerInfo, Destination, KeepAliveInfo, MessageAck, MessageId, MessagePull, ObjectId,
+    ProducerId, ProducerInfo, RemoveInfo, SessionId, SessionInfo, ShutdownInfo, TransactionId,
+    TransactionInfo, TransactionKind,
 };
 
 use crate::options::ConnectOptions;
 
 /// Sign of life, or the answer to one.
 pub(crate) fn keep_alive(response_required: bool) -> Command {
-    KeepAliveInfo { base: Base { response_required, ..Base::default() } }.into()
+    KeepAliveInfo {
+        base: Base {
+            response_required,
+            ..Base::default()
+        },
+    }
+    .into()
 }
 
 /// What a failover client says before it introduces itself again.
 pub(crate) fn fault_tolerance() -> Command {
-    ConnectionControl { fault_tolerant: true, ..ConnectionControl::default() }.into()
+    ConnectionControl {
+        fault_tolerant: true,
+        ..ConnectionControl::default()
+    }
+    .into()
 }
 
 /// The introduction.
@@ -42,7 +53,11 @@ pub(crate) fn connection(options: &ConnectOptions) -> Command {
 }
 
 pub(crate) fn session(id: &SessionId) -> Command {
-    SessionInfo { session_id: Some(id.clone()), ..SessionInfo::default() }.into()
+    SessionInfo {
+        session_id: Some(id.clone()),
+        ..SessionInfo::default()
+    }
+    .into()
 }
 
 pub(crate) fn producer(id: &ProducerId, destination: &Destination) -> Command {
@@ -96,7 +111,11 @@ pub(crate) fn ack(
     }
 }
 
-pub(crate) fn transaction(connection: &ConnectionId, id: &TransactionId, step: TransactionKind) -> Command {
+pub(crate) fn transaction(
+    connection: &ConnectionId,
+    id: &TransactionId,
+    step: TransactionKind,
+) -> Command {
     TransactionInfo {
         connection_id: Some(connection.clone()),
         transaction_id: Some(id.clone()),

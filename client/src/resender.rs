@@ -54,13 +54,22 @@ impl Resender {
     /// A sender of single messages.
     #[must_use]
     pub fn new(reconnect: Reconnect, destination: Destination) -> Self {
-        Self { reconnect, destination, mode: AckMode::Auto, live: None, next_sequence: 1 }
+        Self {
+            reconnect,
+            destination,
+            mode: AckMode::Auto,
+            live: None,
+            next_sequence: 1,
+        }
     }
 
     /// A sender of transactions.
     #[must_use]
     pub fn transacted(reconnect: Reconnect, destination: Destination) -> Self {
-        Self { mode: AckMode::Transacted, ..Self::new(reconnect, destination) }
+        Self {
+            mode: AckMode::Transacted,
+            ..Self::new(reconnect, destination)
+        }
     }
 
     /// How many connections it has had.
@@ -69,10 +78,20 @@ impl Resender {
         self.reconnect.connections()
     }
 
+    /// The address that it is connected to; empty while it is not.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        self.live.as_ref().map_or("", |live| live.connection.uri())
+    }
+
     /// The id under which the broker knows it.
     #[must_use]
     pub fn connection_id(&self) -> String {
-        self.reconnect.options().identity.connection_id().to_string()
+        self.reconnect
+            .options()
+            .identity
+            .connection_id()
+            .to_string()
     }
 
     /// Sends one message and returns when it is safe (a non-persistent one: when it is on its way).
@@ -102,7 +121,11 @@ impl Resender {
     ///
     /// # Errors
     /// A message cannot be sent at all, or no broker was found in time.
-    pub async fn try_transaction(&mut self, messages: &[Message], first_sequence: i64) -> Result<Attempt, Error> {
+    pub async fn try_transaction(
+        &mut self,
+        messages: &[Message],
+        first_sequence: i64,
+    ) -> Result<Attempt, Error> {
         let live = self.live().await?;
         live.producer.set_next_sequence(first_sequence);
         let outcome = send_all(live, messages).await;
@@ -137,7 +160,11 @@ impl Resender {
     }
 
     /// Asks broker after broker until one says what became of the commit.
-    async fn settle(&mut self, transaction: &TransactionId, cause: Error) -> Result<Attempt, Error> {
+    async fn settle(
+        &mut self,
+        transaction: &TransactionId,
+        cause: Error,
+    ) -> Result<Attempt, Error> {
         loop {
             self.live = None;
             let live = self.live().await?;
@@ -166,10 +193,18 @@ impl Resender {
     }
 }
 
-async fn open(connection: Connection, mode: AckMode, destination: &Destination) -> Result<Live, Error> {
+async fn open(
+    connection: Connection,
+    mode: AckMode,
+    destination: &Destination,
+) -> Result<Live, Error> {
     let mut session = connection.session(mode).await?;
     let producer = session.producer(destination).await?;
-    Ok(Live { producer, session, connection })
+    Ok(Live {
+        producer,
+        session,
+        connection,
+    })
 }
 
 async fn send_all(live: &mut Live, messages: &[Message]) -> Result<(), Error> {

@@ -42,9 +42,23 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(exchange: Arc<Exchange>, identity: Arc<Identity>, id: SessionId, mode: AckMode) -> Self {
+    pub(crate) fn new(
+        exchange: Arc<Exchange>,
+        identity: Arc<Identity>,
+        id: SessionId,
+        mode: AckMode,
+    ) -> Self {
         let unit = Unit::new(Arc::clone(&exchange), Arc::clone(&identity));
-        Self { exchange, identity, id, mode, unit, ledgers: Vec::new(), next_producer: 0, next_consumer: 0 }
+        Self {
+            exchange,
+            identity,
+            id,
+            mode,
+            unit,
+            ledgers: Vec::new(),
+            next_producer: 0,
+            next_consumer: 0,
+        }
     }
 
     /// How its consumers acknowledge.
@@ -64,16 +78,27 @@ impl Session {
             value: self.next_producer,
             session_id: self.id.value,
         };
-        self.exchange.request("producer", requests::producer(&id, destination)).await?;
+        self.exchange
+            .request("producer", requests::producer(&id, destination))
+            .await?;
         let unit = self.transacted();
-        Ok(Producer::new(Arc::clone(&self.exchange), unit, id, destination.clone()))
+        Ok(Producer::new(
+            Arc::clone(&self.exchange),
+            unit,
+            id,
+            destination.clone(),
+        ))
     }
 
     /// A consumer of one destination that takes up to `prefetch` messages ahead; with 0 it asks for each.
     ///
     /// # Errors
     /// The broker refuses, or the connection is lost.
-    pub async fn consumer(&mut self, destination: &Destination, prefetch: u16) -> Result<Consumer, Error> {
+    pub async fn consumer(
+        &mut self,
+        destination: &Destination,
+        prefetch: u16,
+    ) -> Result<Consumer, Error> {
         self.next_consumer += 1;
         let id = ConsumerId {
             connection_id: self.id.connection_id.clone(),
@@ -82,7 +107,10 @@ impl Session {
         };
         // First the mailbox: deliveries may come before the answer.
         let mailbox = self.exchange.open_mailbox(&id, prefetch);
-        let announced = self.exchange.request("consumer", requests::consumer(&id, destination, prefetch)).await;
+        let announced = self
+            .exchange
+            .request("consumer", requests::consumer(&id, destination, prefetch))
+            .await;
         if let Err(error) = announced {
             self.exchange.close_mailbox(&id);
             return Err(error);
@@ -91,7 +119,16 @@ impl Session {
         self.ledgers.retain(|known| known.strong_count() > 0);
         self.ledgers.push(Arc::downgrade(&ledger));
         let unit = self.transacted();
-        Ok(Consumer::new(Arc::clone(&self.exchange), mailbox, ledger, self.mode, unit, id, destination.clone(), prefetch))
+        Ok(Consumer::new(
+            Arc::clone(&self.exchange),
+            mailbox,
+            ledger,
+            self.mode,
+            unit,
+            id,
+            destination.clone(),
+            prefetch,
+        ))
     }
 
     /// Commits all sends and deliveries since the last commit or rollback.
@@ -103,7 +140,9 @@ impl Session {
         self.require_transacted()?;
         let ledgers = self.live_ledgers();
         self.stage_acks(&ledgers)?;
-        let Some(transaction) = self.unit.take() else { return Ok(()) };
+        let Some(transaction) = self.unit.take() else {
+            return Ok(());
+        };
         let command = self.step(&transaction, TransactionKind::CommitOnePhase);
         let receipt = match self.exchange.submit("commit", command).await {
             Ok(receipt) => receipt,
@@ -122,7 +161,10 @@ impl Session {
                 ledgers.iter().for_each(|one| ledger::lock(one).roll_back());
                 Err(refused)
             }
-            Err(cause) => Err(Error::InDoubt { transaction: Box::new(transaction), cause: Box::new(cause) }),
+            Err(cause) => Err(Error::InDoubt {
+                transaction: Box::new(transaction),
+                cause: Box::new(cause),
+            }),
         }
     }
 
@@ -136,7 +178,9 @@ impl Session {
         let staged = self.stage_acks(&ledgers);
         ledgers.iter().for_each(|one| ledger::lock(one).roll_back());
         staged?;
-        let Some(transaction) = self.unit.take() else { return Ok(()) };
+        let Some(transaction) = self.unit.take() else {
+            return Ok(());
+        };
         let command = self.step(&transaction, TransactionKind::Rollback);
         self.exchange.request("rollback", command).await
     }
@@ -147,9 +191,14 @@ impl Session {
     /// The connection is lost.
     pub async fn close(self) -> Result<(), Error> {
         let ledgers = self.live_ledgers();
-        let last = ledgers.iter().map(|one| ledger::lock(one).last_sequence()).max();
+        let last = ledgers
+            .iter()
+            .map(|one| ledger::lock(one).last_sequence())
+            .max();
         let last = last.unwrap_or(RemoveInfo::NOTHING);
-        self.exchange.tell(requests::remove(ObjectId::Session(self.id), last)).await
+        self.exchange
+            .tell(requests::remove(ObjectId::Session(self.id), last))
+            .await
     }
 
     fn transacted(&self) -> Option<Arc<Unit>> {
@@ -159,7 +208,9 @@ impl Session {
     fn require_transacted(&self) -> Result<(), Error> {
         match self.mode {
             AckMode::Transacted => Ok(()),
-            _ => Err(Error::Misuse { what: "commit and rollback need a transacted session" }),
+            _ => Err(Error::Misuse {
+                what: "commit and rollback need a transacted session",
+            }),
         }
     }
 
@@ -170,7 +221,9 @@ impl Session {
     /// Acknowledges within the transaction what the consumers were given, as all clients do before either end of it.
     fn stage_acks(&self, ledgers: &[ledger::Shared]) -> Result<(), Error> {
         for one in ledgers {
-            let Some(mut ack) = ledger::lock(one).everything() else { continue };
+            let Some(mut ack) = ledger::lock(one).everything() else {
+                continue;
+            };
             ack.transaction_id = Some(self.unit.join()?);
             self.exchange.tell_now(ack.into())?;
         }
@@ -184,6 +237,9 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.id).field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
     }
 }

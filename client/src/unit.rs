@@ -20,7 +20,11 @@ pub(crate) struct Unit {
 
 impl Unit {
     pub(crate) fn new(exchange: Arc<Exchange>, identity: Arc<Identity>) -> Arc<Self> {
-        Arc::new(Self { exchange, identity, current: Mutex::new(None) })
+        Arc::new(Self {
+            exchange,
+            identity,
+            current: Mutex::new(None),
+        })
     }
 
     /// The current transaction, begun if there was none.
@@ -32,7 +36,11 @@ impl Unit {
         let id = self.identity.next_transaction();
         let connection = self.identity.connection_id();
         // Pushed under the lock: nobody else can join before BEGIN is in the buffer.
-        self.exchange.tell_now(requests::transaction(connection, &id, TransactionKind::Begin))?;
+        self.exchange.tell_now(requests::transaction(
+            connection,
+            &id,
+            TransactionKind::Begin,
+        ))?;
         *current = Some(id.clone());
         Ok(id)
     }

@@ -34,7 +34,10 @@ impl FromStr for BrokerUri {
     type Err = Error;
 
     fn from_str(uri: &str) -> Result<Self, Error> {
-        parse(uri).map_err(|why| Error::Uri { uri: uri.to_owned(), why })
+        parse(uri).map_err(|why| Error::Uri {
+            uri: uri.to_owned(),
+            why,
+        })
     }
 }
 
@@ -65,7 +68,10 @@ fn parse(uri: &str) -> Result<BrokerUri, String> {
     if host.is_empty() || host.contains(['/', '@', ' ', '[', ']', ',']) {
         return Err(format!("{host:?} is not a host name"));
     }
-    Ok(BrokerUri { host: host.to_owned(), port })
+    Ok(BrokerUri {
+        host: host.to_owned(),
+        port,
+    })
 }
 
 fn split_port(authority: &str) -> Result<(&str, u16), String> {
@@ -80,7 +86,9 @@ fn split_port(authority: &str) -> Result<(&str, u16), String> {
         };
     }
     match authority.rsplit_once(':') {
-        Some((host, _)) if host.contains(':') => Err("an IPv6 address needs brackets: tcp://[::1]:61616".to_owned()),
+        Some((host, _)) if host.contains(':') => {
+            Err("an IPv6 address needs brackets: tcp://[::1]:61616".to_owned())
+        }
         Some((host, port)) => Ok((host, parse_port(port)?)),
         None => Ok((authority, DEFAULT_PORT)),
     }

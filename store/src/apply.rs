@@ -9,7 +9,12 @@ use crate::position::Position;
 ///
 /// # Errors
 /// [`Error::Damaged`] for bytes that are no records although their checksum is good; what the index says.
-pub(crate) fn apply_batch(index: &mut Index, position: Position, records: &[u8], time_ms: u64) -> Result<u64> {
+pub(crate) fn apply_batch(
+    index: &mut Index,
+    position: Position,
+    records: &[u8],
+    time_ms: u64,
+) -> Result<u64> {
     let mut count = 0;
     for decoded in decode_all(records) {
         let decoded = decoded.map_err(|bad| damaged(position, &bad))?;
@@ -21,12 +26,19 @@ pub(crate) fn apply_batch(index: &mut Index, position: Position, records: &[u8],
 
 /// Where a record of a batch lies, in the index's terms.
 pub(crate) fn place_of(position: Position, decoded: &Decoded<'_>) -> RecordPlace {
-    let at = |offset: usize| Position { offset: position.offset + offset as u64, ..position };
+    let at = |offset: usize| Position {
+        offset: position.offset + offset as u64,
+        ..position
+    };
     match decoded.payload {
-        None => RecordPlace { position: at(decoded.offset), ..RecordPlace::default() },
+        None => RecordPlace {
+            position: at(decoded.offset),
+            ..RecordPlace::default()
+        },
         Some(payload) => RecordPlace {
             position: at(payload.offset),
-            payload_len: u32::try_from(payload.len).expect("a record's length is a u32 and holds its payload"),
+            payload_len: u32::try_from(payload.len)
+                .expect("a record's length is a u32 and holds its payload"),
             payload_crc: payload.crc,
         },
     }

@@ -23,7 +23,11 @@ struct Unit {
 
 impl<T> Chunk<T> {
     pub(crate) fn new() -> Self {
-        Self { batch: Batch::new(), tokens: Vec::new(), units: Vec::new() }
+        Self {
+            batch: Batch::new(),
+            tokens: Vec::new(),
+            units: Vec::new(),
+        }
     }
 
     /// Appends one unit of work and who waits for it.
@@ -67,7 +71,11 @@ impl<T> Chunk<T> {
             let records = &self.batch.records()[at..at + unit.bytes];
             at += unit.bytes;
             let token = if unit.token { tokens.next() } else { None };
-            let to = if unit.ordered { &mut *ordered } else { &mut *urgent };
+            let to = if unit.ordered {
+                &mut *ordered
+            } else {
+                &mut *urgent
+            };
             to.add_unit(*unit, records, token);
         }
     }

@@ -79,7 +79,11 @@ pub struct Decoded<'a> {
 /// Decodes the records of a batch in order; stops for good at the first bad one.
 #[must_use]
 pub fn decode_all(records: &[u8]) -> Records<'_> {
-    Records { bytes: records, at: 0, failed: false }
+    Records {
+        bytes: records,
+        at: 0,
+        failed: false,
+    }
 }
 
 /// Iterator over the records of a batch.
@@ -118,27 +122,60 @@ fn decode_at(bytes: &[u8], offset: usize) -> Result<Decoded<'_>, &'static str> {
     if fields.at != body.len() {
         return Err("bytes left over after its fields");
     }
-    let payload = payload.map(|p| PayloadPlace { offset: start + p.offset, ..p });
-    Ok(Decoded { record, offset, end: length.at, payload })
+    let payload = payload.map(|p| PayloadPlace {
+        offset: start + p.offset,
+        ..p
+    });
+    Ok(Decoded {
+        record,
+        offset,
+        end: length.at,
+        payload,
+    })
 }
 
 type Body<'a> = (Record<'a>, Option<PayloadPlace>);
 
-fn decode_body<'a>(kind: u8, f: &mut Fields<'a>, outermost: bool) -> Result<Body<'a>, &'static str> {
+fn decode_body<'a>(
+    kind: u8,
+    f: &mut Fields<'a>,
+    outermost: bool,
+) -> Result<Body<'a>, &'static str> {
     let record = match kind {
         MESSAGE => return decode_message(f),
         STAGED if outermost => return decode_staged(f),
         REMOVED => decode_removed(f)?,
         _ if !outermost => return Err("only messages and removals can be staged"),
         SEAL => decode_seal(f)?,
-        QUEUE => Record::Queue { queue: f.queue()?, name: f.counted()? },
+        QUEUE => Record::Queue {
+            queue: f.queue()?,
+            name: f.counted()?,
+        },
         QUEUE_REMOVED => Record::QueueRemoved { queue: f.queue()? },
-        REDELIVERED => Record::Redelivered { queue: f.queue()?, seq: f.seq()?, count: f.u16()? },
-        DISPATCH_MARK => Record::DispatchMark { queue: f.queue()?, seq: f.seq()? },
-        PRODUCER => Record::Producer { id: f.counted()?, last: f.u64()?, window: f.u64()? },
-        OUTCOME => Record::Outcome { transaction: f.counted()?, outcome: f.outcome()? },
-        STAGED_COMMIT => Record::StagedCommit { transaction: StagedId(f.u64()?) },
-        STAGED_ROLLBACK => Record::StagedRollback { transaction: StagedId(f.u64()?) },
+        REDELIVERED => Record::Redelivered {
+            queue: f.queue()?,
+            seq: f.seq()?,
+            count: f.u16()?,
+        },
+        DISPATCH_MARK => Record::DispatchMark {
+            queue: f.queue()?,
+            seq: f.seq()?,
+        },
+        PRODUCER => Record::Producer {
+            id: f.counted()?,
+            last: f.u64()?,
+            window: f.u64()?,
+        },
+        OUTCOME => Record::Outcome {
+            transaction: f.counted()?,
+            outcome: f.outcome()?,
+        },
+        STAGED_COMMIT => Record::StagedCommit {
+            transaction: StagedId(f.u64()?),
+        },
+        STAGED_ROLLBACK => Record::StagedRollback {
+            transaction: StagedId(f.u64()?),
+        },
         _ => return Err("unknown type"),
     };
     Ok((record, None))
@@ -165,20 +202,37 @@ fn decode_message<'a>(f: &mut Fields<'a>) -> Result<Body<'a>, &'static str> {
     let producer = if flags & FLAG_PRODUCER == 0 {
         None
     } else {
-        Some(ProducerSequence { producer: f.counted()?, sequence: f.u64()? })
+        Some(ProducerSequence {
+            producer: f.counted()?,
+            sequence: f.u64()?,
+        })
     };
     let crc = f.u32()?;
-    let place = PayloadPlace { offset: f.at, len: f.bytes.len() - f.at, crc };
+    let place = PayloadPlace {
+        offset: f.at,
+        len: f.bytes.len() - f.at,
+        crc,
+    };
     let payload = f.take(place.len)?;
     let moved = flags & FLAG_MOVED != 0;
-    let message = MessageRecord { queue, seq, redeliveries, moved, producer, payload };
+    let message = MessageRecord {
+        queue,
+        seq,
+        redeliveries,
+        moved,
+        producer,
+        payload,
+    };
     Ok((Record::Message(message), Some(place)))
 }
 
 fn decode_removed(f: &mut Fields<'_>) -> Result<Record<'static>, &'static str> {
     let queue = f.queue()?;
     let count = usize::from(f.u16()?);
-    let mut packed = Fields { bytes: f.take(count * 8)?, at: 0 };
+    let mut packed = Fields {
+        bytes: f.take(count * 8)?,
+        at: 0,
+    };
     let mut seqs = Vec::with_capacity(count);
     for _ in 0..count {
         seqs.push(packed.seq()?);
@@ -190,7 +244,13 @@ fn decode_staged<'a>(f: &mut Fields<'a>) -> Result<Body<'a>, &'static str> {
     let transaction = StagedId(f.u64()?);
     let kind = f.u8()?;
     let (record, payload) = decode_body(kind, f, false)?;
-    Ok((Record::Staged { transaction, record: Box::new(record) }, payload))
+    Ok((
+        Record::Staged {
+            transaction,
+            record: Box::new(record),
+        },
+        payload,
+    ))
 }
 
 /// Takes fields off the front of a slice.
@@ -202,7 +262,10 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], &'static str> {
         let end = self.at.checked_add(len).ok_or("length overflows")?;
-        let taken = self.bytes.get(self.at..end).ok_or("ends before its fields do")?;
+        let taken = self
+            .bytes
+            .get(self.at..end)
+            .ok_or("ends before its fields do")?;
         self.at = end;
         Ok(taken)
     }
@@ -308,23 +371,35 @@ impl Record<'_> {
                 out.put(&last.to_le_bytes());
                 out.put(&window.to_le_bytes());
             }
-            Self::Outcome { transaction, outcome } => {
+            Self::Outcome {
+                transaction,
+                outcome,
+            } => {
                 out.put(&[OUTCOME]);
                 put_counted(out, transaction);
                 out.put(&[outcome_byte(*outcome)]);
             }
-            Self::Staged { transaction, record } => {
+            Self::Staged {
+                transaction,
+                record,
+            } => {
                 put_transaction(out, STAGED, *transaction);
                 record.put_body(out);
             }
             Self::StagedCommit { transaction } => put_transaction(out, STAGED_COMMIT, *transaction),
-            Self::StagedRollback { transaction } => put_transaction(out, STAGED_ROLLBACK, *transaction),
+            Self::StagedRollback { transaction } => {
+                put_transaction(out, STAGED_ROLLBACK, *transaction)
+            }
         }
     }
 }
 
 /// Appends a message whose payload comes in several slices; `message.payload` is ignored.
-pub(crate) fn encode_message_parts(out: &mut impl Sink, message: &MessageRecord<'_>, parts: &[&[u8]]) {
+pub(crate) fn encode_message_parts(
+    out: &mut impl Sink,
+    message: &MessageRecord<'_>,
+    parts: &[&[u8]],
+) {
     let len = parts.iter().map(|part| part.len()).sum();
     let body = message_body_len(message.producer, len);
     out.put(&narrow_u32(body).to_le_bytes());

@@ -3,7 +3,10 @@
 use super::*;
 
 fn samples() -> Vec<Record<'static>> {
-    let producer = ProducerSequence { producer: b"ID:host-1:1", sequence: 9 };
+    let producer = ProducerSequence {
+        producer: b"ID:host-1:1",
+        sequence: 9,
+    };
     let plain = MessageRecord {
         queue: QueueId(7),
         seq: Seq(8),
@@ -12,25 +15,72 @@ fn samples() -> Vec<Record<'static>> {
         producer: None,
         payload: b"hello",
     };
-    let moved = MessageRecord { moved: true, producer: Some(producer), payload: b"", ..plain };
-    let removed = Record::Removed { queue: QueueId(1), seqs: vec![Seq(1), Seq(u64::MAX)] };
+    let moved = MessageRecord {
+        moved: true,
+        producer: Some(producer),
+        payload: b"",
+        ..plain
+    };
+    let removed = Record::Removed {
+        queue: QueueId(1),
+        seqs: vec![Seq(1), Seq(u64::MAX)],
+    };
     vec![
-        Record::Seal(Seal { epoch: 1, segment: SegmentNumber(2), end: 3, last_batch: 4, last_crc: 5 }),
-        Record::Queue { queue: QueueId(1), name: b"orders" },
+        Record::Seal(Seal {
+            epoch: 1,
+            segment: SegmentNumber(2),
+            end: 3,
+            last_batch: 4,
+            last_crc: 5,
+        }),
+        Record::Queue {
+            queue: QueueId(1),
+            name: b"orders",
+        },
         Record::QueueRemoved { queue: QueueId(1) },
         Record::Message(plain),
         Record::Message(moved),
         removed.clone(),
-        Record::Removed { queue: QueueId(1), seqs: vec![] },
-        Record::Redelivered { queue: QueueId(1), seq: Seq(2), count: 65_535 },
-        Record::DispatchMark { queue: QueueId(1), seq: Seq(1000) },
-        Record::Producer { id: b"p", last: 70, window: u64::MAX },
-        Record::Outcome { transaction: b"TX:1", outcome: Outcome::Committed },
-        Record::Outcome { transaction: b"", outcome: Outcome::RolledBack },
-        Record::Staged { transaction: StagedId(5), record: Box::new(Record::Message(plain)) },
-        Record::Staged { transaction: StagedId(5), record: Box::new(removed) },
-        Record::StagedCommit { transaction: StagedId(5) },
-        Record::StagedRollback { transaction: StagedId(6) },
+        Record::Removed {
+            queue: QueueId(1),
+            seqs: vec![],
+        },
+        Record::Redelivered {
+            queue: QueueId(1),
+            seq: Seq(2),
+            count: 65_535,
+        },
+        Record::DispatchMark {
+            queue: QueueId(1),
+            seq: Seq(1000),
+        },
+        Record::Producer {
+            id: b"p",
+            last: 70,
+            window: u64::MAX,
+        },
+        Record::Outcome {
+            transaction: b"TX:1",
+            outcome: Outcome::Committed,
+        },
+        Record::Outcome {
+            transaction: b"",
+            outcome: Outcome::RolledBack,
+        },
+        Record::Staged {
+            transaction: StagedId(5),
+            record: Box::new(Record::Message(plain)),
+        },
+        Record::Staged {
+            transaction: StagedId(5),
+            record: Box::new(removed),
+        },
+        Record::StagedCommit {
+            transaction: StagedId(5),
+        },
+        Record::StagedRollback {
+            transaction: StagedId(6),
+        },
     ]
 }
 
@@ -48,7 +98,9 @@ fn encoded(records: &[Record<'_>]) -> Vec<u8> {
 fn every_record_comes_back() {
     let records = samples();
     let bytes = encoded(&records);
-    let back: Vec<_> = decode_all(&bytes).map(|decoded| decoded.expect("valid").record).collect();
+    let back: Vec<_> = decode_all(&bytes)
+        .map(|decoded| decoded.expect("valid").record)
+        .collect();
     assert_eq!(back, records);
 }
 
@@ -67,7 +119,10 @@ fn places_point_at_the_payload() {
             continue;
         };
         let place = decoded.payload.expect("a message has a payload");
-        assert_eq!(&bytes[place.offset..place.offset + place.len], message.payload);
+        assert_eq!(
+            &bytes[place.offset..place.offset + place.len],
+            message.payload
+        );
         assert_eq!(place.crc, crc32fast::hash(message.payload));
         seen += 1;
     }
@@ -77,13 +132,21 @@ fn places_point_at_the_payload() {
 #[test]
 fn parts_and_staging_encode_the_same_bytes() {
     let record = samples().remove(3);
-    let Record::Message(message) = &record else { panic!("sample 3 is a message") };
+    let Record::Message(message) = &record else {
+        panic!("sample 3 is a message")
+    };
     let mut parts = Vec::new();
     encode_message_parts(&mut parts, message, &[b"he", b"", b"llo"]);
     assert_eq!(parts, encoded(std::slice::from_ref(&record)));
     let mut staged = Vec::new();
     encode_staged(&mut staged, StagedId(5), &parts);
-    assert_eq!(staged, encoded(&[Record::Staged { transaction: StagedId(5), record: Box::new(record) }]));
+    assert_eq!(
+        staged,
+        encoded(&[Record::Staged {
+            transaction: StagedId(5),
+            record: Box::new(record)
+        }])
+    );
 }
 
 #[test]
@@ -114,7 +177,10 @@ fn every_cut_is_an_error_or_a_shorter_list() {
     for cut in 0..bytes.len() {
         let whole = ends.iter().filter(|end| **end <= cut).count();
         let mut decoded = decode_all(&bytes[..cut]);
-        assert_eq!(decoded.by_ref().take(whole).filter(Result::is_ok).count(), whole);
+        assert_eq!(
+            decoded.by_ref().take(whole).filter(Result::is_ok).count(),
+            whole
+        );
         let at_a_boundary = cut == 0 || ends.contains(&cut);
         assert_eq!(decoded.next().is_none(), at_a_boundary, "cut at {cut}");
         assert_eq!(decoded.next(), None);
@@ -130,7 +196,11 @@ fn no_flipped_byte_panics_or_overruns() {
             damaged[at] = value;
             for decoded in decode_all(&damaged).flatten() {
                 assert!(decoded.end <= damaged.len());
-                assert!(decoded.payload.is_none_or(|p| p.offset + p.len <= decoded.end));
+                assert!(
+                    decoded
+                        .payload
+                        .is_none_or(|p| p.offset + p.len <= decoded.end)
+                );
             }
         }
     }
@@ -141,9 +211,18 @@ fn unknown_types_flags_outcomes_and_nesting_are_refused() {
     let cases: [(&[u8], &str); 5] = [
         (&[1, 0, 0, 0, 20], "unknown type"),
         (&[0, 0, 0, 0], "ends before its fields do"),
-        (&[4, 0, 0, 0, OUTCOME, 0, 0, 3], "unknown outcome of a transaction"),
-        (&[6, 0, 0, 0, QUEUE_REMOVED, 0, 0, 0, 0, 0], "bytes left over after its fields"),
-        (&[10, 0, 0, 0, STAGED, 0, 0, 0, 0, 0, 0, 0, 0, QUEUE], "only messages and removals can be staged"),
+        (
+            &[4, 0, 0, 0, OUTCOME, 0, 0, 3],
+            "unknown outcome of a transaction",
+        ),
+        (
+            &[6, 0, 0, 0, QUEUE_REMOVED, 0, 0, 0, 0, 0],
+            "bytes left over after its fields",
+        ),
+        (
+            &[10, 0, 0, 0, STAGED, 0, 0, 0, 0, 0, 0, 0, 0, QUEUE],
+            "only messages and removals can be staged",
+        ),
     ];
     for (bytes, what) in cases {
         let mut decoded = decode_all(bytes);

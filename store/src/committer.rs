@@ -45,7 +45,13 @@ enum Reserve {
 
 impl<T, O: Outlet<T>> Committer<T, O> {
     pub(crate) fn new(core: Arc<Core>, inbox: Arc<Inbox<T>>, writer: Writer, outlet: O) -> Self {
-        Self { core, inbox, writer, outlet, moving: Batch::new() }
+        Self {
+            core,
+            inbox,
+            writer,
+            outlet,
+            moving: Batch::new(),
+        }
     }
 
     /// Works until the store is closed or lost, then gives the lock back.
@@ -88,7 +94,11 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             Err(Error::Full { .. }) if !chunk.has_ordered() => self.commit_urgent(chunk)?,
             Err(Error::Full { needed, available }) => {
                 if self.inbox.no_room(chunk) {
-                    tracing::warn!(needed, available, "the journal is full: messages wait for room");
+                    tracing::warn!(
+                        needed,
+                        available,
+                        "the journal is full: messages wait for room"
+                    );
                     self.tell_full(true);
                 }
                 self.core.signals.ask();
@@ -114,8 +124,13 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     fn move_records(&mut self, moves: &Moves) -> Result<()> {
         let mut batch = std::mem::take(&mut self.moving);
         batch.clear();
-        self.core.with_index(|applied| compact::renew(&mut applied.index, moves, &mut batch))?;
-        let reserve = if self.core.counters.full.load(Ordering::Relaxed) { Reserve::Use } else { Reserve::Spare };
+        self.core
+            .with_index(|applied| compact::renew(&mut applied.index, moves, &mut batch))?;
+        let reserve = if self.core.counters.full.load(Ordering::Relaxed) {
+            Reserve::Use
+        } else {
+            Reserve::Spare
+        };
         let moved = match self.write(&mut batch, reserve) {
             Ok(()) => Moved::Done,
             Err(Error::Full { .. }) => Moved::NoRoom,
@@ -147,7 +162,9 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             Ok(())
         })?;
         counters.batches.fetch_add(1, Ordering::Relaxed);
-        counters.bytes_written.fetch_add(placed.bytes_on_disk, Ordering::Relaxed);
+        counters
+            .bytes_written
+            .fetch_add(placed.bytes_on_disk, Ordering::Relaxed);
         Ok(())
     }
 
@@ -171,24 +188,40 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         self.core.signals.ask();
         let hard = limits::HARD_TAIL_FACTOR * due;
         if tail >= hard {
-            self.core.signals.wait_for_checkpoint(|| self.core.tail() >= hard);
+            self.core
+                .signals
+                .wait_for_checkpoint(|| self.core.tail() >= hard);
         }
     }
 
     /// Clean end: the lock goes right after the last batch; what maintenance was at is left to the next start.
     fn end(self, ending: Ending) -> Result<()> {
         self.inbox.shut();
-        let Self { core, writer, outlet, .. } = self;
+        let Self {
+            core,
+            writer,
+            outlet,
+            ..
+        } = self;
         drop(writer);
         drop(outlet);
         finish(&core, &ending);
-        ending.held.release()?;
+        // Everything is answered and durable; if the note of it fails, the lock itself goes all the same.
+        if let Err(error) = ending.held.release() {
+            tracing::warn!(%error, "the next master will not know that this one ended in order");
+        }
         Ok(())
     }
 
     fn lose(self, cause: Error, ending: Ending) {
         tracing::error!(%cause, "the store is lost");
-        let Self { core, inbox, writer, mut outlet, .. } = self;
+        let Self {
+            core,
+            inbox,
+            writer,
+            mut outlet,
+            ..
+        } = self;
         core.stop();
         inbox.shut();
         outlet.lost(cause);
@@ -208,6 +241,11 @@ fn finish(core: &Core, ending: &Ending) {
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let why = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panicked".to_owned());
-    Error::Thread { name: "store-commit", why }
+    let why = text
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panicked".to_owned());
+    Error::Thread {
+        name: "store-commit",
+        why,
+    }
 }

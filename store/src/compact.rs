@@ -48,7 +48,8 @@ impl Collected {
             let decoded = decoded.map_err(|bad| damaged(view.position, &bad))?;
             let place = place_of(view.position, &decoded);
             if is_wanted(index, &decoded.record, place)? {
-                self.records.extend_from_slice(&view.records[decoded.offset..decoded.end]);
+                self.records
+                    .extend_from_slice(&view.records[decoded.offset..decoded.end]);
                 self.places.push(place);
             }
         }
@@ -63,16 +64,30 @@ impl Collected {
     /// What was collected, ready for the committing thread; leaves nothing behind.
     pub(crate) fn take(&mut self, segment: SegmentNumber, reply: SyncSender<Moved>) -> Moves {
         let Self { records, places } = std::mem::take(self);
-        Moves { segment, records, places, reply }
+        Moves {
+            segment,
+            records,
+            places,
+            reply,
+        }
     }
 }
 
 /// Fills `batch` with what still lives of `moves`, as it is now.
 pub(crate) fn renew(index: &mut Index, moves: &Moves, batch: &mut Batch) -> Result<()> {
-    let mut renewal = Renewal { index, batch, segment: moves.segment, producers: HashSet::new() };
+    let mut renewal = Renewal {
+        index,
+        batch,
+        segment: moves.segment,
+        producers: HashSet::new(),
+    };
     for (decoded, place) in decode_all(&moves.records).zip(&moves.places) {
         let decoded = decoded.map_err(|bad| damaged(place.position, &bad))?;
-        renewal.renew(&decoded, &moves.records[decoded.offset..decoded.end], *place)?;
+        renewal.renew(
+            &decoded,
+            &moves.records[decoded.offset..decoded.end],
+            *place,
+        )?;
     }
     Ok(())
 }
@@ -82,7 +97,9 @@ fn is_wanted(index: &mut Index, record: &Record<'_>, place: RecordPlace) -> Resu
         return Ok(true);
     }
     match message_of(record).and_then(|message| message.producer) {
-        Some(producer) => Ok(index.pins_producer(producer.producer, place.position.segment)?.is_some()),
+        Some(producer) => Ok(index
+            .pins_producer(producer.producer, place.position.segment)?
+            .is_some()),
         None => Ok(false),
     }
 }
@@ -113,12 +130,13 @@ impl Renewal<'_> {
     fn renew_current(&mut self, record: &Record<'_>, encoded: &[u8]) -> Result<()> {
         match record {
             Record::Message(message) => self.renew_message(message),
-            Record::Staged { transaction, record: inner } if !self.index.open_staged().contains(transaction) => {
-                match inner.as_ref() {
-                    Record::Message(message) => self.renew_message(message),
-                    _ => Ok(()),
-                }
-            }
+            Record::Staged {
+                transaction,
+                record: inner,
+            } if !self.index.open_staged().contains(transaction) => match inner.as_ref() {
+                Record::Message(message) => self.renew_message(message),
+                _ => Ok(()),
+            },
             _ => {
                 self.batch.append_encoded(encoded, 1);
                 Ok(())
@@ -131,18 +149,23 @@ impl Renewal<'_> {
         let Some(entry) = self.index.entry(message.queue, message.seq)? else {
             return Ok(());
         };
-        let moved = MessageRecord { redeliveries: entry.redeliveries, moved: true, producer: None, ..*message };
+        let moved = MessageRecord {
+            redeliveries: entry.redeliveries,
+            moved: true,
+            producer: None,
+            ..*message
+        };
         self.batch.push_record(&Record::Message(moved));
-        self.renew_staged_removals(message.queue, message.seq);
-        Ok(())
+        self.renew_staged_removals(message.queue, message.seq)
     }
 
     /// A removal that waits for its commit must stay behind the message it removes.
-    fn renew_staged_removals(&mut self, queue: QueueId, seq: Seq) {
-        for transaction in self.index.staged_removals(queue, seq) {
+    fn renew_staged_removals(&mut self, queue: QueueId, seq: Seq) -> Result<()> {
+        for transaction in self.index.staged_removals(queue, seq)? {
             let record = Box::new(Record::Removed { queue, seqs: vec![seq] });
             self.batch.push_record(&Record::Staged { transaction, record });
         }
+        Ok(())
     }
 
     fn renew_producer(&mut self, record: &Record<'_>) -> Result<()> {
@@ -154,7 +177,11 @@ impl Renewal<'_> {
             return Ok(());
         }
         if let Some(state) = self.index.pins_producer(id, self.segment)? {
-            self.batch.push_record(&Record::Producer { id, last: state.last, window: state.window });
+            self.batch.push_record(&Record::Producer {
+                id,
+                last: state.last,
+                window: state.window,
+            });
             self.producers.insert(id.to_vec());
         }
         Ok(())

@@ -61,7 +61,13 @@ pub(crate) struct Parts {
 
 impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { epoch, verifier, settings, directory, applied } = parts;
+        let Parts {
+            epoch,
+            verifier,
+            settings,
+            directory,
+            applied,
+        } = parts;
         let counters = Counters::default();
         counters.applied.store(applied.bytes, Ordering::Relaxed);
         Self {

@@ -114,15 +114,24 @@ impl Error {
         match self {
             Self::Full { .. } => Action::Retry,
             Self::TooLarge { .. } => Action::Reject,
-            Self::Io { .. } | Self::Closed | Self::Poisoned | Self::LostMastership(_) | Self::Index { .. } | Self::Thread { .. } => {
-                Action::Demote
-            }
-            Self::Damaged { .. } | Self::NotOurs { .. } | Self::Format { .. } | Self::Setting { .. } => Action::Exit,
+            Self::Io { .. }
+            | Self::Closed
+            | Self::Poisoned
+            | Self::LostMastership(_)
+            | Self::Index { .. }
+            | Self::Thread { .. } => Action::Demote,
+            Self::Damaged { .. }
+            | Self::NotOurs { .. }
+            | Self::Format { .. }
+            | Self::Setting { .. } => Action::Exit,
         }
     }
 
     /// Shorthand for [`Error::Io`], made for `map_err`.
-    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { what, path, source }
     }
@@ -138,12 +147,32 @@ mod tests {
     #[test]
     fn a_failed_write_or_sync_demotes_and_damage_exits() {
         let failed = Error::io("sync", "/d/journal/1.seg")(io::Error::other("disk on fire"));
-        assert_eq!(failed.to_string(), "cannot sync /d/journal/1.seg: disk on fire");
+        assert_eq!(
+            failed.to_string(),
+            "cannot sync /d/journal/1.seg: disk on fire"
+        );
         assert_eq!(failed.action(), Action::Demote);
-        let damaged = Error::Damaged { path: "/d/journal/1.seg".into(), offset: 4096, what: "crc".into() };
-        assert_eq!(damaged.to_string(), "/d/journal/1.seg is damaged at byte 4096: crc");
+        let damaged = Error::Damaged {
+            path: "/d/journal/1.seg".into(),
+            offset: 4096,
+            what: "crc".into(),
+        };
+        assert_eq!(
+            damaged.to_string(),
+            "/d/journal/1.seg is damaged at byte 4096: crc"
+        );
         assert_eq!(damaged.action(), Action::Exit);
-        assert_eq!(Error::Full { needed: 1, available: 0 }.action(), Action::Retry);
-        assert_eq!(Error::TooLarge { bytes: 2, limit: 1 }.action(), Action::Reject);
+        assert_eq!(
+            Error::Full {
+                needed: 1,
+                available: 0
+            }
+            .action(),
+            Action::Retry
+        );
+        assert_eq!(
+            Error::TooLarge { bytes: 2, limit: 1 }.action(),
+            Action::Reject
+        );
     }
 }

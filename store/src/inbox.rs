@@ -74,7 +74,12 @@ impl<T> Inbox<T> {
             moves: None,
             failure: None,
         };
-        Self { state: Mutex::new(state), wake: Condvar::new(), pending: AtomicUsize::new(0), max_batch }
+        Self {
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            pending: AtomicUsize::new(0),
+            max_batch,
+        }
     }
 
     /// Takes in one unit of work.
@@ -114,7 +119,10 @@ impl<T> Inbox<T> {
             }
             state.sleeping = true;
             state = match state.sleep_until() {
-                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .wake
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     let waited = self.wake.wait_timeout(state, left);
@@ -269,7 +277,11 @@ impl<T> State<T> {
     fn sleep_until(&self) -> Option<Instant> {
         let waiting = !self.ready.is_empty() || !self.filling.is_empty();
         let retry = if waiting { self.retry_at } else { None };
-        let urgent = if self.urgent.is_empty() { None } else { self.urgent_retry_at };
+        let urgent = if self.urgent.is_empty() {
+            None
+        } else {
+            self.urgent_retry_at
+        };
         match (retry, urgent) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

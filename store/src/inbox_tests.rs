@@ -118,7 +118,10 @@ fn close_drains_and_refuses_then_stops() {
     let inbox = Inbox::new(1 << 20);
     inbox.submit(&message(1), Some(1)).expect("open");
     inbox.close();
-    assert!(matches!(inbox.submit(&message(2), Some(2)), Err(Error::Closed)));
+    assert!(matches!(
+        inbox.submit(&message(2), Some(2)),
+        Err(Error::Closed)
+    ));
     assert_eq!(ordered(&inbox).tokens, [1]);
     assert!(matches!(inbox.next(), Next::Stop));
 }
@@ -141,7 +144,11 @@ fn a_sleeping_committer_is_woken_by_the_first_submit() {
         let taken = scope.spawn(|| ordered(&inbox).tokens);
         inbox.submit(&message(1), Some(1)).expect("open");
         let mut tokens = taken.join().expect("no panic");
-        tokens.extend(if inbox.pending_bytes() > 0 { Vec::new() } else { vec![0] });
+        tokens.extend(if inbox.pending_bytes() > 0 {
+            Vec::new()
+        } else {
+            vec![0]
+        });
         assert_eq!(tokens, [1]);
     });
 }

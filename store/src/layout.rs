@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::fs::Fs;
+use crate::fs::{Fs, RealFs};
+use crate::journal::Directory;
 
 const JOURNAL: &str = "journal";
 const LOCK: &str = "lock";
@@ -15,6 +16,18 @@ const LOST_AND_FOUND: &str = "lost+found";
 /// Where the segments are.
 pub(crate) fn journal_dir(dir: &Path) -> PathBuf {
     dir.join(JOURNAL)
+}
+
+/// The highest epoch in the journal of the data directory `dir`: what [`lock::acquire`] asks for, once it has the lock.
+///
+/// # Errors
+/// What the system says; a name in `journal/` that is no segment's.
+pub fn seen_epoch(dir: &Path) -> io::Result<lock::Epoch> {
+    let highest = Directory::highest_epoch(&RealFs::new(None), &journal_dir(dir));
+    highest.map(lock::Epoch::new).map_err(|error| match error {
+        Error::Io { source, .. } => source,
+        other => io::Error::other(other),
+    })
 }
 
 /// Refuses a directory that has no journal and holds something else.
@@ -33,7 +46,10 @@ pub(crate) fn check(fs: &dyn Fs, dir: &Path) -> Result<()> {
     }
     let ours = |name: &str| name == LOCK || name == LOST_AND_FOUND || name.starts_with('.');
     match names.into_iter().find(|name| !ours(name)) {
-        Some(found) => Err(Error::NotOurs { path: dir.to_owned(), found }),
+        Some(found) => Err(Error::NotOurs {
+            path: dir.to_owned(),
+            found,
+        }),
         None => Ok(()),
     }
 }
@@ -45,19 +61,21 @@ pub(crate) fn check(fs: &dyn Fs, dir: &Path) -> Result<()> {
 pub(crate) fn prepare(fs: &dyn Fs, dir: &Path) -> Result<()> {
     check(fs, dir)?;
     let journal = journal_dir(dir);
-    fs.create_dir_all(&journal).map_err(Error::io("create", &journal))?;
+    fs.create_dir_all(&journal)
+        .map_err(Error::io("create", &journal))?;
     fs.sync_dir(dir).map_err(Error::io("sync", dir))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::RealFs;
 
     fn with_files(names: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("temp dir");
         for name in names {
-            RealFs::new(None).replace(&dir.path().join(name), b"").expect("write");
+            RealFs::new(None)
+                .replace(&dir.path().join(name), b"")
+                .expect("write");
         }
         dir
     }
@@ -67,7 +85,12 @@ mod tests {
         for names in [&[][..], &["lock"], &["lock", ".snapshot", "lost+found"]] {
             let dir = with_files(names);
             prepare(&RealFs::new(None), dir.path()).expect("ours");
-            assert!(RealFs::new(None).list(dir.path()).expect("list").contains(&"journal".to_owned()));
+            assert!(
+                RealFs::new(None)
+                    .list(dir.path())
+                    .expect("list")
+                    .contains(&"journal".to_owned())
+            );
             prepare(&RealFs::new(None), dir.path()).expect("still ours");
         }
     }

@@ -53,6 +53,7 @@ pub use error::{Action, Error, Result};
 #[cfg(any(test, feature = "sim"))]
 pub use fs::sim;
 pub use fs::{Fs, ReadFile, RealFs, SegmentFile};
+pub use layout::seen_epoch;
 pub use outlet::Outlet;
 pub use position::{BatchNumber, Position, QueueId, SegmentNumber, Seq, StagedId};
 pub use record::{MessageRecord, Outcome, ProducerSequence, Record, Seal};

@@ -3,102 +3,102 @@
 use std::time::Duration;
 
 /// Unit of placement in a segment: every batch starts on such a boundary (FORMAT.md 2).
-pub const BLOCK_BYTES: u64 = 4096;
+pub(crate) const BLOCK_BYTES: u64 = 4096;
 /// Default length of a segment: large enough that rolling is rare, small enough that space comes back in small steps.
-pub const SEGMENT_BYTES: u64 = 32 << 20;
+pub(crate) const SEGMENT_BYTES: u64 = 32 << 20;
 /// First segment of an epoch: a takeover waits for its zeros to be synced.
-pub const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
+pub(crate) const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
 /// Shortest segment: a header, a seal and one small batch.
-pub const MIN_SEGMENT_BYTES: u64 = 4 * BLOCK_BYTES;
+pub(crate) const MIN_SEGMENT_BYTES: u64 = 4 * BLOCK_BYTES;
 /// A limited journal must at least hold the one written, the one being compacted, a spare and the reserve.
-pub const MIN_SEGMENTS: u64 = 4;
+pub(crate) const MIN_SEGMENTS: u64 = 4;
 /// Replay reads at some 500 MB/s, so this much tail costs a takeover well under 100 ms.
-pub const CHECKPOINT_BYTES: u64 = 32 << 20;
+pub(crate) const CHECKPOINT_BYTES: u64 = 32 << 20;
 /// Enough for one sync to carry hundreds of producers, small enough that it lasts under a millisecond on a fast disk.
-pub const MAX_BATCH_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BATCH_BYTES: usize = 1 << 20;
 /// One unit of work in memory; a larger transaction is staged in parts.
-pub const MAX_WORK_BYTES: usize = 256 << 20;
+pub(crate) const MAX_WORK_BYTES: usize = 256 << 20;
 /// Names, producer ids and transaction ids have a 16-bit length on disk.
-pub const MAX_ID_BYTES: usize = u16::MAX as usize;
+pub(crate) const MAX_ID_BYTES: usize = u16::MAX as usize;
 /// Removals in one record have a 16-bit count on disk.
-pub const MAX_REMOVED_SEQS: usize = u16::MAX as usize;
+pub(crate) const MAX_REMOVED_SEQS: usize = u16::MAX as usize;
 /// Memory for clean pages of the index.
-pub const PAGE_CACHE_BYTES: usize = 64 << 20;
+pub(crate) const PAGE_CACHE_BYTES: usize = 64 << 20;
 /// Clients that were away for a week do not resend what they sent before.
-pub const PRODUCER_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(crate) const PRODUCER_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A client in doubt asks again within minutes; a day covers an operator's night.
-pub const OUTCOME_AGE: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const OUTCOME_AGE: Duration = Duration::from_secs(24 * 3600);
 /// The next segment is zero-filled in pieces this large: big enough for the disk's full speed, small enough that a
 /// batch never waits long behind one.
-pub const FILL_BYTES: u64 = 1 << 20;
+pub(crate) const FILL_BYTES: u64 = 1 << 20;
 /// Recovery and compaction read the journal in pieces this large.
-pub const READ_AHEAD_BYTES: usize = 1 << 20;
+pub(crate) const READ_AHEAD_BYTES: usize = 1 << 20;
 /// So far ahead of its reads recovery tells the disk what it will read: several requests in flight double its speed.
-pub const ANNOUNCED_BYTES: u64 = 4 << 20;
+pub(crate) const ANNOUNCED_BYTES: u64 = 4 << 20;
 /// Segments kept open for reading messages back: 32 GiB of backlog without reopening, well below the usual 1,024 files.
-pub const OPEN_SEGMENTS: usize = 128;
+pub(crate) const OPEN_SEGMENTS: usize = 128;
 /// The segments of an epoch grow by this factor up to full size, so that neither the takeover nor the first roll
 /// after it waits long for zeros.
-pub const SEGMENT_GROWTH: u64 = 8;
+pub(crate) const SEGMENT_GROWTH: u64 = 8;
 /// Segments made ready ahead of need: one to roll into, one held in reserve for acknowledgements on a full disk.
-pub const SPARE_SEGMENTS: usize = 2;
+pub(crate) const SPARE_SEGMENTS: usize = 2;
 /// A batch buffer larger than this is given back after use: one huge transaction must not cost memory for ever.
-pub const KEPT_BATCH_BYTES: usize = 4 << 20;
+pub(crate) const KEPT_BATCH_BYTES: usize = 4 << 20;
 /// Records of one batch: above every allowed unit of work, below what its 32-bit length can say.
-pub const MAX_FRAME_BYTES: usize = 1 << 30;
+pub(crate) const MAX_FRAME_BYTES: usize = 1 << 30;
 /// Committing waits for a running checkpoint when the tail exceeds this many times the wanted distance.
-pub const HARD_TAIL_FACTOR: u64 = 2;
+pub(crate) const HARD_TAIL_FACTOR: u64 = 2;
 /// Buffers that go round between callers and the committing thread: one filled, one written, one to spare.
-pub const SPARE_CHUNKS: usize = 2;
+pub(crate) const SPARE_CHUNKS: usize = 2;
 /// How often a full journal is tried again when nobody reports that space came back.
-pub const FULL_RETRY: Duration = Duration::from_millis(100);
+pub(crate) const FULL_RETRY: Duration = Duration::from_millis(100);
 /// The journal may exceed twice its live bytes by this many segments before old ones are emptied.
-pub const SLACK_SEGMENTS: u64 = 4;
+pub(crate) const SLACK_SEGMENTS: u64 = 4;
 /// Compaction writes batches of about this size: small, since producers wait behind each of them.
-pub const MOVE_BYTES: usize = 256 << 10;
+pub(crate) const MOVE_BYTES: usize = 256 << 10;
 /// How often maintenance looks whether it still makes sense to wait for the committing thread.
-pub const MOVE_WAIT: Duration = Duration::from_millis(200);
+pub(crate) const MOVE_WAIT: Duration = Duration::from_millis(200);
 /// A quiet store takes a checkpoint after this long, so that the next takeover finds little to replay.
-pub const IDLE_UPKEEP: Duration = Duration::from_secs(30);
+pub(crate) const IDLE_UPKEEP: Duration = Duration::from_secs(30);
 /// Less tail than this is not worth a checkpoint in a quiet store: it replays in a few milliseconds.
-pub const IDLE_TAIL_BYTES: u64 = 1 << 20;
+pub(crate) const IDLE_TAIL_BYTES: u64 = 1 << 20;
 /// A clean stop waits this long for maintenance to notice, then gives the lock back all the same.
-pub const UPKEEP_STOP_WAIT: Duration = Duration::from_millis(500);
+pub(crate) const UPKEEP_STOP_WAIT: Duration = Duration::from_millis(500);
 /// A producer sequence that was noted but never became durable is forgotten after this long.
-pub const PRODUCER_GIVE_UP: Duration = Duration::from_secs(600);
+pub(crate) const PRODUCER_GIVE_UP: Duration = Duration::from_secs(600);
 /// Messages read back with one system call when they lie this close together.
-pub const READ_GAP_BYTES: u64 = 16 << 10;
+pub(crate) const READ_GAP_BYTES: u64 = 16 << 10;
 /// Most bytes read with one system call when messages are read back.
-pub const READ_SPAN_BYTES: u64 = 1 << 20;
+pub(crate) const READ_SPAN_BYTES: u64 = 1 << 20;
 /// Sequences per page of the index (FORMAT.md 6): a full page takes about 2.3 KB in the database.
-pub const PAGE_ENTRIES: u64 = 256;
+pub(crate) const PAGE_ENTRIES: u64 = 256;
 /// Staged operations per value: sixteen values share a node of sled, which must stay below its 256 KiB for one item.
-pub const STAGED_CHUNK: usize = 64;
+pub(crate) const STAGED_CHUNK: usize = 64;
 /// Ids up to this length are keys as they are, longer ones as a hash; the same bound as for [`STAGED_CHUNK`].
-pub const SHORT_ID_BYTES: usize = 128;
+pub(crate) const SHORT_ID_BYTES: usize = 128;
 /// Measured: larger batches make sled 0.34.7 leak memory and disk without bound.
-pub const DATABASE_BATCH_OPS: usize = 128;
+pub(crate) const DATABASE_BATCH_OPS: usize = 128;
 /// Sled's own cache; the pages in use are in ours.
-pub const DATABASE_CACHE_BYTES: u64 = 16 << 20;
+pub(crate) const DATABASE_CACHE_BYTES: u64 = 16 << 20;
 /// A quarter of this is the largest item that sled keeps inside its file; larger ones would go unsynced beside it.
-pub const DATABASE_SEGMENT_BYTES: usize = 1 << 20;
+pub(crate) const DATABASE_SEGMENT_BYTES: usize = 1 << 20;
 /// A database that takes longer to open is taken for damaged: reading the journal again is then the quicker way.
-pub const DATABASE_OPEN_TIME: Duration = Duration::from_secs(5);
+pub(crate) const DATABASE_OPEN_TIME: Duration = Duration::from_secs(5);
 /// On top of that for every page in it.
-pub const DATABASE_OPEN_TIME_PER_PAGE: Duration = Duration::from_micros(100);
+pub(crate) const DATABASE_OPEN_TIME_PER_PAGE: Duration = Duration::from_micros(100);
 /// How long to wait for the lock on a database that its last user is just closing.
-pub const DATABASE_LOCK_TIME: Duration = Duration::from_millis(200);
+pub(crate) const DATABASE_LOCK_TIME: Duration = Duration::from_millis(200);
 /// Disk that must be free before a checkpoint starts: a full disk poisons an open sled database.
-pub const DATABASE_SPARE_BYTES: u64 = 16 << 20;
+pub(crate) const DATABASE_SPARE_BYTES: u64 = 16 << 20;
 /// A database this large and [`DATABASE_BLOAT_FACTOR`] times what is in it is written anew.
-pub const DATABASE_BLOAT_BYTES: u64 = 64 << 20;
+pub(crate) const DATABASE_BLOAT_BYTES: u64 = 64 << 20;
 /// Sled rewrites nodes of sixteen values and frees what it no longer needs late.
-pub const DATABASE_BLOAT_FACTOR: u64 = 4;
+pub(crate) const DATABASE_BLOAT_FACTOR: u64 = 4;
 /// Producers, and likewise outcomes, remembered in memory beyond those not yet in the database: some 10 MB.
-pub const LOOKUP_CACHE_ENTRIES: usize = 65_536;
+pub(crate) const LOOKUP_CACHE_ENTRIES: usize = 65_536;
 /// Producers, and likewise outcomes, looked at for their age per checkpoint: a millisecond.
-pub const EXPIRE_STEP: usize = 1024;
+pub(crate) const EXPIRE_STEP: usize = 1024;
 /// A replay is reported this often.
-pub const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// A replay that has changed more of the index than this writes a checkpoint on the way: memory stays bounded.
-pub const REPLAY_DIRTY_BYTES: usize = 256 << 20;
+pub(crate) const REPLAY_DIRTY_BYTES: usize = 256 << 20;

@@ -45,7 +45,10 @@ pub(crate) fn recover(
     layout::prepare(&**fs, dir)?;
     let directory = Arc::new(Directory::open(Arc::clone(fs), &layout::journal_dir(dir))?);
     opening.oldest_segment = directory.segments().first().map(|info| info.number);
-    let mut recovery = Recovery { epoch: opening.epoch, ..Recovery::default() };
+    let mut recovery = Recovery {
+        epoch: opening.epoch,
+        ..Recovery::default()
+    };
     let (mut index, end) = match replayed(fs, dir, &opening, &directory, verify, &mut recovery) {
         // The index found its database wanting only now and has set it aside: the second time it starts empty.
         Err(Error::Index { .. }) => replayed(fs, dir, &opening, &directory, verify, &mut recovery)?,
@@ -59,8 +62,17 @@ pub(crate) fn recover(
     recovery.seal = sealing.elapsed();
     recovery.queues = index.queues();
     // What was replayed counts as a tail, so that a long replay is followed by a checkpoint soon.
-    let applied = Applied { index, after: writer.after(), bytes: end.bytes_read };
-    Ok(Recovered { applied, directory, writer, recovery })
+    let applied = Applied {
+        index,
+        after: writer.after(),
+        bytes: end.bytes_read,
+    };
+    Ok(Recovered {
+        applied,
+        directory,
+        writer,
+        recovery,
+    })
 }
 
 /// Opens the index and replays the journal onto it.
@@ -100,7 +112,15 @@ struct Replay<'a> {
 impl<'a> Replay<'a> {
     fn new(index: Index, progress: &'a Progress, verify: &'a dyn Fn() -> Result<()>) -> Self {
         let started = Instant::now();
-        Self { index, progress, verify, started, told: started, records: 0, batches: 0 }
+        Self {
+            index,
+            progress,
+            verify,
+            started,
+            told: started,
+            records: 0,
+            batches: 0,
+        }
     }
 
     fn visit(&mut self, view: &View<'_>) -> Result<()> {
@@ -112,7 +132,11 @@ impl<'a> Replay<'a> {
         if self.told.elapsed() >= limits::PROGRESS_EVERY {
             self.told = Instant::now();
             let (batches, records) = (self.batches, self.records);
-            self.progress.tell(ReplayProgress { batches, records, elapsed: self.started.elapsed() });
+            self.progress.tell(ReplayProgress {
+                batches,
+                records,
+                elapsed: self.started.elapsed(),
+            });
         }
         Ok(())
     }
@@ -127,14 +151,21 @@ impl<'a> Replay<'a> {
 }
 
 /// Voids what was staged and never committed; the first batch of the new epoch says so.
-fn roll_back(index: &mut Index, writer: &mut Writer, verify: &dyn Fn() -> Result<()>, now_ms: u64) -> Result<usize> {
+fn roll_back(
+    index: &mut Index,
+    writer: &mut Writer,
+    verify: &dyn Fn() -> Result<()>,
+    now_ms: u64,
+) -> Result<usize> {
     let open: Vec<StagedId> = index.open_staged();
     if open.is_empty() {
         return Ok(0);
     }
     let mut batch = Batch::new();
     for transaction in &open {
-        batch.push_record(&Record::StagedRollback { transaction: *transaction });
+        batch.push_record(&Record::StagedRollback {
+            transaction: *transaction,
+        });
     }
     let placed = writer.append(&mut batch, now_ms)?;
     verify()?;

@@ -43,7 +43,13 @@ impl Producers {
             }
         };
         if new {
-            self.recent.insert(producer.into(), Recent { state, noted: Instant::now() });
+            self.recent.insert(
+                producer.into(),
+                Recent {
+                    state,
+                    noted: Instant::now(),
+                },
+            );
         }
         Ok(new)
     }
@@ -55,18 +61,20 @@ impl Producers {
         mut stored: impl FnMut(&[u8]) -> Result<Option<ProducerState>>,
     ) -> Result<()> {
         let mut failed = None;
-        self.recent.retain(|producer, recent| match stored(producer) {
-            Ok(Some(state)) if state == recent.state => false,
-            Ok(_) => recent.noted.elapsed() < give_up,
-            Err(error) => {
-                failed = Some(error);
-                true
-            }
-        });
+        self.recent
+            .retain(|producer, recent| match stored(producer) {
+                Ok(Some(state)) if state == recent.state => false,
+                Ok(_) => recent.noted.elapsed() < give_up,
+                Err(error) => {
+                    failed = Some(error);
+                    true
+                }
+            });
         failed.map_or(Ok(()), Err)
     }
 
     /// How many are in flight.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.recent.len()
     }
@@ -82,16 +90,31 @@ mod tests {
     fn a_resend_in_flight_is_noticed_and_the_index_takes_over() {
         let mut producers = Producers::default();
         assert!(producers.note(b"p", 5, || Ok(None)).expect("note"));
-        assert!(!producers.note(b"p", 5, || panic!("known without asking")).expect("note"));
-        assert!(producers.note(b"p", 6, || panic!("known without asking")).expect("note"));
+        assert!(
+            !producers
+                .note(b"p", 5, || panic!("known without asking"))
+                .expect("note")
+        );
+        assert!(
+            producers
+                .note(b"p", 6, || panic!("known without asking"))
+                .expect("note")
+        );
 
         let mut index = ProducerState::first(5);
-        producers.sweep(FOREVER, |_| Ok(Some(index))).expect("sweep");
+        producers
+            .sweep(FOREVER, |_| Ok(Some(index)))
+            .expect("sweep");
         assert_eq!(producers.len(), 1, "6 is still on its way");
         index.note(6);
-        producers.sweep(FOREVER, |_| Ok(Some(index))).expect("sweep");
+        producers
+            .sweep(FOREVER, |_| Ok(Some(index)))
+            .expect("sweep");
         assert_eq!(producers.len(), 0);
-        assert!(!producers.note(b"p", 6, || Ok(Some(index))).expect("note"), "the index remembers");
+        assert!(
+            !producers.note(b"p", 6, || Ok(Some(index))).expect("note"),
+            "the index remembers"
+        );
         assert_eq!(producers.len(), 0, "a duplicate leaves nothing behind");
     }
 
@@ -99,8 +122,13 @@ mod tests {
     fn what_was_never_submitted_is_forgotten_after_a_while() {
         let mut producers = Producers::default();
         assert!(producers.note(b"p", 5, || Ok(None)).expect("note"));
-        producers.sweep(Duration::ZERO, |_| Ok(None)).expect("sweep");
+        producers
+            .sweep(Duration::ZERO, |_| Ok(None))
+            .expect("sweep");
         assert_eq!(producers.len(), 0);
-        assert!(producers.note(b"p", 5, || Ok(None)).expect("note"), "new again");
+        assert!(
+            producers.note(b"p", 5, || Ok(None)).expect("note"),
+            "new again"
+        );
     }
 }

@@ -16,7 +16,13 @@ use crate::position::{Position, QueueId, Seq};
 use crate::summary::Stored;
 
 /// Up to `max_count` messages of `queue` from `from` on, in order; at most `max_bytes` of payload, but at least one.
-pub(crate) fn read(core: &Core, queue: QueueId, from: Seq, max_count: usize, max_bytes: usize) -> Result<Vec<Stored>> {
+pub(crate) fn read(
+    core: &Core,
+    queue: QueueId,
+    from: Seq,
+    max_count: usize,
+    max_bytes: usize,
+) -> Result<Vec<Stored>> {
     let entries = look_up(core, queue, from, max_count, max_bytes)?;
     let mut stored = Vec::with_capacity(entries.len());
     let mut rest = &entries[..];
@@ -31,7 +37,13 @@ pub(crate) fn read(core: &Core, queue: QueueId, from: Seq, max_count: usize, max
     Ok(stored)
 }
 
-fn look_up(core: &Core, queue: QueueId, from: Seq, max_count: usize, max_bytes: usize) -> Result<Vec<Entry>> {
+fn look_up(
+    core: &Core,
+    queue: QueueId,
+    from: Seq,
+    max_count: usize,
+    max_bytes: usize,
+) -> Result<Vec<Entry>> {
     let mut entries = core.with_index(|applied| applied.index.entries(queue, from, max_count))?;
     let mut bytes = 0;
     let fits = |entry: &Entry| {
@@ -53,18 +65,25 @@ fn span_of(entries: &[Entry]) -> usize {
         end = offset + u64::from(entry.len);
         segment == start.segment && close && end - start.offset <= limits::READ_SPAN_BYTES
     };
-    1 + entries[1..].iter().map(follows).take_while(|follows| *follows).count()
+    1 + entries[1..]
+        .iter()
+        .map(follows)
+        .take_while(|follows| *follows)
+        .count()
 }
 
 fn read_span(core: &Core, entries: &[Entry], stored: &mut Vec<Stored>) -> Result<()> {
     let [first, .., last] = entries else {
         let entry = entries[0];
-        let payload = core.reader.read_payload(entry.position, entry.len as usize, entry.crc)?;
+        let payload = core
+            .reader
+            .read_payload(entry.position, entry.len as usize, entry.crc)?;
         stored.push(of(entry, payload));
         return Ok(());
     };
     let start = first.position.offset;
-    let len = usize::try_from(last.position.offset + u64::from(last.len) - start).expect("a span is a megabyte");
+    let len = usize::try_from(last.position.offset + u64::from(last.len) - start)
+        .expect("a span is a megabyte");
     let span = core.reader.read_span(first.position, len)?;
     for entry in entries {
         let at = usize::try_from(entry.position.offset - start).expect("within the span");
@@ -77,18 +96,28 @@ fn read_span(core: &Core, entries: &[Entry], stored: &mut Vec<Stored>) -> Result
 }
 
 /// The segment of these entries is gone: each of them was acknowledged or stands elsewhere now.
-fn read_moved(core: &Core, queue: QueueId, entries: &[Entry], stored: &mut Vec<Stored>) -> Result<()> {
+fn read_moved(
+    core: &Core,
+    queue: QueueId,
+    entries: &[Entry],
+    stored: &mut Vec<Stored>,
+) -> Result<()> {
     stored.retain(|message| message.seq < entries[0].seq);
     for old in entries {
         let mut tried = *old;
         while let Some(entry) = core.with_index(|applied| applied.index.entry(queue, old.seq))? {
-            match core.reader.read_payload(entry.position, entry.len as usize, entry.crc) {
+            match core
+                .reader
+                .read_payload(entry.position, entry.len as usize, entry.crc)
+            {
                 Ok(payload) => {
                     stored.push(of(entry, payload));
                     break;
                 }
                 // It moved again meanwhile; the same place twice is a real loss.
-                Err(error) if was_reclaimed(&error) && entry.position != tried.position => tried = entry,
+                Err(error) if was_reclaimed(&error) && entry.position != tried.position => {
+                    tried = entry
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -97,7 +126,11 @@ fn read_moved(core: &Core, queue: QueueId, entries: &[Entry], stored: &mut Vec<S
 }
 
 fn of(entry: Entry, payload: Bytes) -> Stored {
-    Stored { seq: entry.seq, redeliveries: entry.redeliveries, payload }
+    Stored {
+        seq: entry.seq,
+        redeliveries: entry.redeliveries,
+        payload,
+    }
 }
 
 fn was_reclaimed(error: &Error) -> bool {
@@ -110,19 +143,41 @@ mod tests {
     use crate::position::SegmentNumber;
 
     fn entry(segment: u64, offset: u64, len: u32) -> Entry {
-        let position = Position { segment: SegmentNumber(segment), offset };
-        Entry { seq: Seq(offset), position, len, crc: 0, redeliveries: 0 }
+        let position = Position {
+            segment: SegmentNumber(segment),
+            offset,
+        };
+        Entry {
+            seq: Seq(offset),
+            position,
+            len,
+            crc: 0,
+            redeliveries: 0,
+        }
     }
 
     #[test]
     fn spans_end_at_gaps_segments_backward_steps_and_their_limit() {
         let span = |entries: &[Entry]| span_of(entries);
         assert_eq!(span(&[entry(1, 0, 10)]), 1);
-        assert_eq!(span(&[entry(1, 0, 10), entry(1, 30, 10), entry(1, 40, 10)]), 3);
+        assert_eq!(
+            span(&[entry(1, 0, 10), entry(1, 30, 10), entry(1, 40, 10)]),
+            3
+        );
         assert_eq!(span(&[entry(1, 0, 10), entry(2, 30, 10)]), 1);
         assert_eq!(span(&[entry(1, 100, 10), entry(1, 30, 10)]), 1);
-        assert_eq!(span(&[entry(1, 0, 10), entry(1, 20 + limits::READ_GAP_BYTES, 10)]), 1);
+        assert_eq!(
+            span(&[entry(1, 0, 10), entry(1, 20 + limits::READ_GAP_BYTES, 10)]),
+            1
+        );
         let big = u32::try_from(limits::READ_SPAN_BYTES).expect("small");
-        assert_eq!(span(&[entry(1, 0, 10), entry(1, 10, big), entry(1, 10 + u64::from(big), 1)]), 1);
+        assert_eq!(
+            span(&[
+                entry(1, 0, 10),
+                entry(1, 10, big),
+                entry(1, 10 + u64::from(big), 1)
+            ]),
+            1
+        );
     }
 }

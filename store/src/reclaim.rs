@@ -13,7 +13,9 @@ pub(crate) fn removable_through(
     checkpoint: SegmentNumber,
     live: impl Fn(SegmentNumber) -> SegmentUse,
 ) -> Option<SegmentNumber> {
-    let gone = segments.iter().take_while(|info| info.number < checkpoint && live(info.number).entries == 0);
+    let gone = segments
+        .iter()
+        .take_while(|info| info.number < checkpoint && live(info.number).entries == 0);
     gone.last().map(|info| info.number)
 }
 
@@ -47,20 +49,34 @@ mod tests {
     use super::*;
 
     fn segments(count: u64) -> Vec<SegmentInfo> {
-        (1..=count).map(|n| SegmentInfo { number: SegmentNumber(n), epoch: 1, bytes: 100 }).collect()
+        (1..=count)
+            .map(|n| SegmentInfo {
+                number: SegmentNumber(n),
+                epoch: 1,
+                bytes: 100,
+            })
+            .collect()
     }
 
     fn holding(live: &[u64]) -> impl Fn(SegmentNumber) -> SegmentUse {
         |number| {
-            let bytes = usize::try_from(number.0 - 1).ok().and_then(|at| live.get(at)).copied().unwrap_or(0);
-            SegmentUse { entries: bytes.min(1), bytes }
+            let bytes = usize::try_from(number.0 - 1)
+                .ok()
+                .and_then(|at| live.get(at))
+                .copied()
+                .unwrap_or(0);
+            SegmentUse {
+                entries: bytes.min(1),
+                bytes,
+            }
         }
     }
 
     #[test]
     fn only_dead_segments_before_the_checkpoint_go_and_only_from_the_front() {
         let through = |live: &[u64], checkpoint| {
-            removable_through(&segments(5), SegmentNumber(checkpoint), holding(live)).map(|number| number.0)
+            removable_through(&segments(5), SegmentNumber(checkpoint), holding(live))
+                .map(|number| number.0)
         };
         assert_eq!(through(&[0, 0, 9], 5), Some(2));
         assert_eq!(through(&[0, 0, 9], 2), Some(1));
@@ -73,13 +89,30 @@ mod tests {
     fn sparse_segments_are_emptied_until_the_bound_holds() {
         let chosen = |count, live: &[u64], checkpoint| {
             let total = live.iter().sum();
-            let chosen = to_compact(&segments(count), SegmentNumber(checkpoint), 100, total, holding(live));
-            chosen.into_iter().map(|number| number.0).collect::<Vec<_>>()
+            let chosen = to_compact(
+                &segments(count),
+                SegmentNumber(checkpoint),
+                100,
+                total,
+                holding(live),
+            );
+            chosen
+                .into_iter()
+                .map(|number| number.0)
+                .collect::<Vec<_>>()
         };
         // 4 segments are allowed anyway; 10 with 40 live bytes are 520 too many.
         assert_eq!(chosen(4, &[1], 9), [] as [u64; 0]);
         assert_eq!(chosen(10, &[10, 10, 10, 10], 10), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(chosen(10, &[10, 10, 10, 10], 3), [1, 2], "not beyond the checkpoint");
-        assert_eq!(chosen(20, &[90, 90, 90], 20), [1], "a round writes about one segment");
+        assert_eq!(
+            chosen(10, &[10, 10, 10, 10], 3),
+            [1, 2],
+            "not beyond the checkpoint"
+        );
+        assert_eq!(
+            chosen(20, &[90, 90, 90], 20),
+            [1],
+            "a round writes about one segment"
+        );
     }
 }

@@ -57,8 +57,16 @@ impl Settings {
     pub fn check(&self) -> Result<()> {
         check_segment("segment_bytes", self.segment_bytes)?;
         check_segment("first_segment_bytes", self.first_segment_bytes)?;
-        at_least("checkpoint_bytes", self.checkpoint_bytes, limits::MIN_SEGMENT_BYTES)?;
-        at_least("max_batch_bytes", self.max_batch_bytes as u64, limits::BLOCK_BYTES)?;
+        at_least(
+            "checkpoint_bytes",
+            self.checkpoint_bytes,
+            limits::MIN_SEGMENT_BYTES,
+        )?;
+        at_least(
+            "max_batch_bytes",
+            self.max_batch_bytes as u64,
+            limits::BLOCK_BYTES,
+        )?;
         let spares = limits::MIN_SEGMENTS * self.segment_bytes;
         match self.journal_limit_bytes {
             Some(limit) => at_least("journal_limit_bytes", limit, spares),
@@ -78,7 +86,10 @@ fn check_segment(name: &'static str, bytes: u64) -> Result<()> {
 
 fn at_least(name: &'static str, bytes: u64, least: u64) -> Result<()> {
     if bytes < least {
-        return Err(Error::Setting { name, why: format!("{bytes} bytes is below the least, {least}") });
+        return Err(Error::Setting {
+            name,
+            why: format!("{bytes} bytes is below the least, {least}"),
+        });
     }
     Ok(())
 }
@@ -113,7 +124,11 @@ impl Progress {
 
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Progress(told)" } else { "Progress(nobody)" })
+        f.write_str(if self.0.is_some() {
+            "Progress(told)"
+        } else {
+            "Progress(nobody)"
+        })
     }
 }
 
@@ -130,7 +145,10 @@ mod tests {
     #[test]
     fn defaults_pass_and_nonsense_is_named() {
         Settings::default().check().expect("defaults are valid");
-        assert!(refused(|s| s.segment_bytes = 1).starts_with("store setting segment_bytes: 1 bytes is below"));
+        assert!(
+            refused(|s| s.segment_bytes = 1)
+                .starts_with("store setting segment_bytes: 1 bytes is below")
+        );
         assert!(refused(|s| s.first_segment_bytes += 1).contains("not a multiple of 4096"));
         assert!(refused(|s| s.checkpoint_bytes = 0).contains("checkpoint_bytes"));
         assert!(refused(|s| s.max_batch_bytes = 7).contains("max_batch_bytes"));

@@ -51,7 +51,9 @@ impl Signals {
     /// Maintenance thread: waits for a call; the round that follows counts as busy until [`Signals::done`].
     pub(crate) fn wait(&self, idle: Duration) -> Call {
         let state = locked(&self.state);
-        let waited = self.changed.wait_timeout_while(state, idle, |state| !state.due && !state.stop);
+        let waited = self
+            .changed
+            .wait_timeout_while(state, idle, |state| !state.due && !state.stop);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         if state.stop {
             return Call::Stop;
@@ -78,7 +80,10 @@ impl Signals {
     pub(crate) fn wait_for_checkpoint(&self, too_long: impl Fn() -> bool) {
         let mut state = locked(&self.state);
         while too_long() && !state.stop && !state.failing && (state.busy || state.due) {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

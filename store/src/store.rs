@@ -42,13 +42,17 @@ struct Handle<T: Send + 'static> {
 
 impl<T: Send + 'static> Clone for Store<T> {
     fn clone(&self) -> Self {
-        Self { handle: Arc::clone(&self.handle) }
+        Self {
+            handle: Arc::clone(&self.handle),
+        }
     }
 }
 
 impl<T: Send + 'static> fmt::Debug for Store<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("epoch", &self.epoch()).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("epoch", &self.epoch())
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,10 +108,21 @@ impl<T: Send + 'static> Store<T> {
         let opening = opening(&held, backend, &settings);
         let writing = WriterSettings::from(&settings);
         let recovered = open::recover(fs, dir, opening, &writing, &|| Ok(verifier.verify()?))?;
-        let Recovered { applied, directory, writer, recovery } = recovered;
-        let epoch = held.epoch();
+        let Recovered {
+            applied,
+            directory,
+            writer,
+            recovery,
+        } = recovered;
+        let epoch = held.epoch().get();
         let inbox = Arc::new(Inbox::new(settings.max_batch_bytes));
-        let core = Arc::new(Core::new(Parts { epoch, verifier, settings, directory, applied }));
+        let core = Arc::new(Core::new(Parts {
+            epoch,
+            verifier,
+            settings,
+            directory,
+            applied,
+        }));
         let upkeep = Upkeep::new(Arc::clone(&core), Arc::clone(&inbox));
         let (alive, ended) = sync_channel(0);
         spawn("store-upkeep", move || {
@@ -115,10 +130,22 @@ impl<T: Send + 'static> Store<T> {
             drop(alive);
         })?;
         let committer = Committer::new(Arc::clone(&core), Arc::clone(&inbox), writer, outlet);
-        let ending = Ending { held, upkeep: ended };
+        let ending = Ending {
+            held,
+            upkeep: ended,
+        };
         let thread = spawn("store-commit", move || committer.run(ending))?;
-        let handle = Handle { core, inbox, committer: Mutex::new(Some(thread)) };
-        Ok((Self { handle: Arc::new(handle) }, recovery))
+        let handle = Handle {
+            core,
+            inbox,
+            committer: Mutex::new(Some(thread)),
+        };
+        Ok((
+            Self {
+                handle: Arc::new(handle),
+            },
+            recovery,
+        ))
     }
 
     /// Hands in one unit of work; `token` comes out of the outlet when it is durable, in the order of submission. Never
@@ -136,7 +163,9 @@ impl<T: Send + 'static> Store<T> {
     /// # Errors
     /// As [`Store::submit`].
     pub fn submit_from(&self, work: &mut Work, token: T) -> Result<()> {
-        let submitted = work.check().and_then(|()| self.handle.inbox.submit(work, Some(token)));
+        let submitted = work
+            .check()
+            .and_then(|()| self.handle.inbox.submit(work, Some(token)));
         work.clear();
         submitted
     }
@@ -188,7 +217,9 @@ impl<T: Send + 'static> Store<T> {
     /// # Errors
     /// [`Error::Closed`], [`Error::Index`].
     pub fn outcome(&self, transaction: &[u8]) -> Result<Option<Outcome>> {
-        self.handle.core.with_index(|applied| applied.index.outcome(transaction))
+        self.handle
+            .core
+            .with_index(|applied| applied.index.outcome(transaction))
     }
 
     /// Durable messages of a queue from `from` on, in order: at most `max_count`, at most `max_bytes` of payload but at
@@ -196,20 +227,33 @@ impl<T: Send + 'static> Store<T> {
     ///
     /// # Errors
     /// [`Error::Damaged`] when a payload is not what was stored, [`Error::Io`], [`Error::Closed`], [`Error::Index`].
-    pub fn read(&self, queue: QueueId, from: Seq, max_count: usize, max_bytes: usize) -> Result<Vec<Stored>> {
+    pub fn read(
+        &self,
+        queue: QueueId,
+        from: Seq,
+        max_count: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Stored>> {
         read::read(&self.handle.core, queue, from, max_count, max_bytes)
     }
 
     /// One queue as of the last durable batch.
     #[must_use]
     pub fn queue(&self, id: QueueId) -> Option<QueueSummary> {
-        self.handle.core.with_index(|applied| Ok(applied.index.queue(id))).ok().flatten()
+        self.handle
+            .core
+            .with_index(|applied| Ok(applied.index.queue(id)))
+            .ok()
+            .flatten()
     }
 
     /// All queues as of the last durable batch.
     #[must_use]
     pub fn queues(&self) -> Vec<QueueSummary> {
-        self.handle.core.with_index(|applied| Ok(applied.index.queues())).unwrap_or_default()
+        self.handle
+            .core
+            .with_index(|applied| Ok(applied.index.queues()))
+            .unwrap_or_default()
     }
 
     /// Use of space and disk.
@@ -219,7 +263,9 @@ impl<T: Send + 'static> Store<T> {
         let batches = core.counters.batches.load(Ordering::Relaxed);
         Usage {
             journal_bytes: core.directory.bytes_on_disk(),
-            live_bytes: core.with_index(|applied| Ok(applied.index.live_bytes())).unwrap_or(0),
+            live_bytes: core
+                .with_index(|applied| Ok(applied.index.live_bytes()))
+                .unwrap_or(0),
             limit: core.settings.journal_limit_bytes,
             full: core.counters.full.load(Ordering::Relaxed),
             batches,
@@ -266,12 +312,11 @@ impl<T: Send + 'static> Store<T> {
 }
 
 fn opening<'a>(held: &lock::Held, backend: Backend, settings: &'a Settings) -> Opening<'a> {
-    let _ = held;
     Opening {
-        epoch: held.epoch(),
-        boot_id: String::new(),
-        network: false,
-        previous_clean: false,
+        epoch: held.epoch().get(),
+        boot_id: held.holder().boot_id.clone(),
+        network: held.filesystem().kind != lock::FilesystemKind::Local,
+        previous_clean: held.previous().is_none_or(|previous| previous.released),
         oldest_segment: None,
         backend,
         settings,
@@ -283,9 +328,15 @@ fn spawn<R: Send + 'static>(
     run: impl FnOnce() -> R + Send + 'static,
 ) -> Result<JoinHandle<R>> {
     let spawned = Builder::new().name(name.to_owned()).spawn(run);
-    spawned.map_err(|error| Error::Thread { name, why: error.to_string() })
+    spawned.map_err(|error| Error::Thread {
+        name,
+        why: error.to_string(),
+    })
 }
 
 fn thread_ended() -> Error {
-    Error::Thread { name: "store-commit", why: "ended by a panic while ending".to_owned() }
+    Error::Thread {
+        name: "store-commit",
+        why: "ended by a panic while ending".to_owned(),
+    }
 }

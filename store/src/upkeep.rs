@@ -5,7 +5,7 @@
 //! ends is left to the next start.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 
 use crate::clock;
@@ -24,11 +24,17 @@ use crate::sync::locked;
 pub(crate) struct Upkeep<T> {
     core: Arc<Core>,
     inbox: Arc<Inbox<T>>,
+    /// An old segment turned out to be damaged: no more compaction in this process.
+    damaged: AtomicBool,
 }
 
 impl<T> Upkeep<T> {
     pub(crate) fn new(core: Arc<Core>, inbox: Arc<Inbox<T>>) -> Self {
-        Self { core, inbox }
+        Self {
+            core,
+            inbox,
+            damaged: AtomicBool::new(false),
+        }
     }
 
     /// Works until the store ends; a failure ends the store.
@@ -54,7 +60,7 @@ impl<T> Upkeep<T> {
     fn round(&self) -> Result<()> {
         let mut stable = self.checkpoint()?;
         self.reclaim()?;
-        while stable && self.compact()? {
+        while stable && !self.damaged.load(Ordering::Relaxed) && self.compact()? {
             stable = self.checkpoint()?;
             self.reclaim()?;
         }
@@ -68,13 +74,25 @@ impl<T> Upkeep<T> {
     fn checkpoint(&self) -> Result<bool> {
         let (snapshot, bytes, after) = self.core.with_index(|applied| {
             applied.index.expire(clock::now_ms())?;
-            Ok((applied.index.begin_checkpoint(applied.after), applied.bytes, applied.after))
+            Ok((
+                applied.index.begin_checkpoint(applied.after),
+                applied.bytes,
+                applied.after,
+            ))
         })?;
         let written = snapshot.write(&|| self.core.verify())?;
-        let stable = self.core.with_index(|applied| Ok(applied.index.finish_checkpoint(written)))?;
+        let stable = self
+            .core
+            .with_index(|applied| Ok(applied.index.finish_checkpoint(written)))?;
         if stable {
-            self.core.counters.checkpointed.store(bytes, Ordering::Relaxed);
-            self.core.counters.checkpoint_segment.store(after.position.segment.0, Ordering::Relaxed);
+            self.core
+                .counters
+                .checkpointed
+                .store(bytes, Ordering::Relaxed);
+            self.core
+                .counters
+                .checkpoint_segment
+                .store(after.position.segment.0, Ordering::Relaxed);
         }
         self.core.signals.checkpointed(stable);
         Ok(stable)
@@ -82,10 +100,19 @@ impl<T> Upkeep<T> {
 
     /// Removes the oldest segments while they lie before the checkpoint and nothing lives in them.
     fn reclaim(&self) -> Result<()> {
-        let checkpoint = SegmentNumber(self.core.counters.checkpoint_segment.load(Ordering::Relaxed));
+        let checkpoint = SegmentNumber(
+            self.core
+                .counters
+                .checkpoint_segment
+                .load(Ordering::Relaxed),
+        );
         let segments = self.core.directory.segments();
         let last = self.core.with_index(|applied| {
-            Ok(reclaim::removable_through(&segments, checkpoint, |segment| applied.index.live(segment)))
+            Ok(reclaim::removable_through(
+                &segments,
+                checkpoint,
+                |segment| applied.index.live(segment),
+            ))
         })?;
         let Some(last) = last else { return Ok(()) };
         self.core.verify()?;
@@ -96,16 +123,37 @@ impl<T> Upkeep<T> {
     /// Moves what lives out of the oldest segments while the journal is too large for what lives in it. True if that
     /// made segments removable after the next checkpoint.
     fn compact(&self) -> Result<bool> {
-        let checkpoint = SegmentNumber(self.core.counters.checkpoint_segment.load(Ordering::Relaxed));
+        let checkpoint = SegmentNumber(
+            self.core
+                .counters
+                .checkpoint_segment
+                .load(Ordering::Relaxed),
+        );
         let segments = self.core.directory.segments();
         let targets = self.core.with_index(|applied| {
             let live = applied.index.live_bytes();
             let of = |segment| applied.index.live(segment);
-            Ok(reclaim::to_compact(&segments, checkpoint, self.core.settings.segment_bytes, live, of))
+            Ok(reclaim::to_compact(
+                &segments,
+                checkpoint,
+                self.core.settings.segment_bytes,
+                live,
+                of,
+            ))
         })?;
         for segment in &targets {
-            if !self.compact_segment(*segment)? {
-                return Ok(false);
+            match self.compact_segment(*segment) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                // What is damaged stays where it is, and so do those behind it. Messages that can be read still are, and
+                // a start would not come by here: no reason to stop serving.
+                Err(Error::Damaged { path, offset, what }) => {
+                    let path = path.display();
+                    tracing::error!(event = "store.damaged", %path, offset, what, "space cannot be reclaimed");
+                    self.damaged.store(true, Ordering::Relaxed);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(!targets.is_empty())
@@ -116,7 +164,8 @@ impl<T> Upkeep<T> {
         let mut room = true;
         scan_segment(&self.core.directory, segment, &mut |view| {
             if room {
-                self.core.with_index(|applied| collected.collect(&mut applied.index, &view))?;
+                self.core
+                    .with_index(|applied| collected.collect(&mut applied.index, &view))?;
                 if collected.bytes() >= limits::MOVE_BYTES {
                     room = self.hand_over(segment, &mut collected)?;
                 }
@@ -132,7 +181,11 @@ impl<T> Upkeep<T> {
             return Ok(true);
         }
         let (reply, replied) = sync_channel(1);
-        if self.inbox.move_records(collected.take(segment, reply)).is_err() {
+        if self
+            .inbox
+            .move_records(collected.take(segment, reply))
+            .is_err()
+        {
             return Err(Error::Closed);
         }
         loop {
@@ -146,7 +199,8 @@ impl<T> Upkeep<T> {
 
     fn sweep_producers(&self) -> Result<()> {
         locked(&self.core.producers).sweep(limits::PRODUCER_GIVE_UP, |producer| {
-            self.core.with_index(|applied| applied.index.producer(producer))
+            self.core
+                .with_index(|applied| applied.index.producer(producer))
         })
     }
 }

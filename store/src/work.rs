@@ -26,6 +26,9 @@ struct Excess {
 }
 
 impl Work {
+    /// Most bytes one work may hold; a larger transaction is staged in parts.
+    pub const MAX_BYTES: usize = limits::MAX_WORK_BYTES;
+
     /// Nothing yet.
     #[must_use]
     pub fn new() -> Self {
@@ -71,7 +74,14 @@ impl Work {
         if !self.id_fits(producer.map_or(&[], |p| p.producer)) || !self.has_room(len) {
             return;
         }
-        let head = MessageRecord { queue, seq, redeliveries, moved: false, producer, payload: &[] };
+        let head = MessageRecord {
+            queue,
+            seq,
+            redeliveries,
+            moved: false,
+            producer,
+            payload: &[],
+        };
         codec::encode_message_parts(&mut self.records, &head, payload);
         self.count += 1;
         self.ordered = true;
@@ -100,7 +110,10 @@ impl Work {
     /// How a transaction ended, to be remembered for a commit asked twice.
     pub fn outcome(&mut self, transaction: &[u8], outcome: Outcome) {
         if self.id_fits(transaction) {
-            self.add(&Record::Outcome { transaction, outcome });
+            self.add(&Record::Outcome {
+                transaction,
+                outcome,
+            });
         }
     }
 
@@ -138,7 +151,11 @@ impl Work {
 
     /// This work with its messages and removals held back until the transaction commits.
     pub(crate) fn staged(&self, transaction: StagedId) -> Self {
-        let mut staged = Self { excess: self.excess, ordered: true, ..Self::default() };
+        let mut staged = Self {
+            excess: self.excess,
+            ordered: true,
+            ..Self::default()
+        };
         for decoded in codec::decode_all(&self.records) {
             let decoded = decoded.expect("a work holds only what its own codec wrote");
             let record = &self.records[decoded.offset..decoded.end];
@@ -189,7 +206,10 @@ impl Work {
     }
 
     fn has_room(&mut self, more: usize) -> bool {
-        self.fits(self.records.len().saturating_add(more), limits::MAX_WORK_BYTES)
+        self.fits(
+            self.records.len().saturating_add(more),
+            limits::MAX_WORK_BYTES,
+        )
     }
 
     fn fits(&mut self, bytes: usize, limit: usize) -> bool {
@@ -224,7 +244,13 @@ mod tests {
     fn what_the_format_cannot_hold_is_refused_and_clear_forgives() {
         let mut work = Work::new();
         work.queue(QueueId(1), &vec![b'q'; limits::MAX_ID_BYTES + 1]);
-        assert!(matches!(work.check(), Err(Error::TooLarge { bytes: 65_536, limit: 65_535 })));
+        assert!(matches!(
+            work.check(),
+            Err(Error::TooLarge {
+                bytes: 65_536,
+                limit: 65_535
+            })
+        ));
         assert!(work.is_empty());
         work.clear();
         work.check().expect("cleared");
@@ -238,7 +264,9 @@ mod tests {
         assert_eq!(work.count(), 2);
         let mut back = Vec::new();
         for decoded in codec::decode_all(work.records()) {
-            let Record::Removed { seqs, .. } = decoded.expect("valid").record else { panic!("only removals") };
+            let Record::Removed { seqs, .. } = decoded.expect("valid").record else {
+                panic!("only removals")
+            };
             back.extend(seqs);
         }
         assert_eq!(back, seqs);

@@ -5,7 +5,7 @@
 //! connection whether it speaks OpenWire; [`openwire::frame_length`] finds
 //! where a frame ends; [`openwire::Decoder`] turns it into an
 //! [`openwire::Command`]; [`openwire::Encoder`] does the opposite. Both work
-//! in the [`openwire::WireFormat`] that [`openwire::negotiate`] made of the
+//! in the [`openwire::WireFormat`] that [`openwire::negotiate()`] made of the
 //! two `WireFormatInfo` that open every connection.
 //!
 //! Guarantees: decoding never panics, allocates in proportion to the frame

@@ -3,6 +3,8 @@
 
 mod arguments;
 mod broker;
+mod client_args;
+mod progress;
 mod receive;
 mod report;
 mod send;

@@ -16,3 +16,4 @@ mod value;
 pub use listen_uri::ListenUri;
 pub use settings::{KEYS, LockMode, LogFormat, Settings};
 pub use sources::{Sources, load};
+pub(crate) use value::{bytes, duration};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::listen_uri::ListenUri;
 use super::value;
 use crate::error::Error;
-use crate::limits;
+use crate::{boot, limits};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +178,8 @@ impl Settings {
         if !self.max_inactivity.is_zero() && self.max_inactivity < Duration::from_millis(100) {
             return wrong("max_inactivity", "must be 0 or at least 100ms".to_owned());
         }
+        boot::lock_settings(self).check()?;
+        boot::store_settings(self).check()?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// `67108864`, `64MiB`, `64m`, `1 GB`: units are powers of 1024 throughout, as
 /// in ActiveMQ's configuration.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text)?;
     let shift = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 0,
@@ -20,7 +20,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// `250ms`, `30s`, `5m`, `1h`; `0` means none.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text)?;
     let millis = match unit.to_ascii_lowercase().as_str() {
         "ms" => 1,

@@ -64,8 +64,12 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// An edge in front of `engine`.
-    pub(crate) fn new(engine: Arc<Engine>, settings: EdgeSettings) -> Arc<Edge> {
+    /// An edge in front of `engine`; `stop` drops all of its sockets.
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        settings: EdgeSettings,
+        stop: CancellationToken,
+    ) -> Arc<Edge> {
         let admission = Admission::new(settings.max_connections, settings.max_waiting);
         Arc::new(Edge {
             engine,
@@ -73,7 +77,7 @@ impl Edge {
             admission,
             refused: Arc::new(Gate::new(1, limits::REFUSED_LOG_PERIOD)),
             failed: Gate::new(limits::FAILED_LOG_LINES, limits::REFUSED_LOG_PERIOD),
-            stop: CancellationToken::new(),
+            stop,
         })
     }
 }

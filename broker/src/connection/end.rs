@@ -14,6 +14,9 @@ pub(crate) enum End {
     /// The peer went away without a word.
     #[error("the client is gone: {0}")]
     Gone(String),
+    /// The stream ended where a frame had begun.
+    #[error("the stream ends inside a frame")]
+    CutOff,
     /// It sent what cannot be read.
     #[error(transparent)]
     Broken(#[from] wire::Error),
@@ -61,7 +64,8 @@ impl End {
                     );
                 }
             }
-            End::Broken(_)
+            End::CutOff
+            | End::Broken(_)
             | End::Foreign
             | End::Unexpected(_)
             | End::Mute(_)

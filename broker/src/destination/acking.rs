@@ -2,6 +2,7 @@
 //! out of its window. What becomes of them then is the caller's business.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use store::Seq;
 
@@ -9,7 +10,7 @@ use super::queue::QueueState;
 use super::subscription::{Pending, Subscription, SubscriptionId};
 use crate::dead_letter::DeadLetter;
 use crate::effects::Effects;
-use crate::limits::STALE_ACK_SEARCH;
+use crate::limits::{STALE_ACK_SEARCH, STALE_ACKS};
 use crate::message::has_id;
 use crate::peer::{Ack, AckKind};
 
@@ -22,8 +23,6 @@ pub(crate) enum Acked {
     Noted,
     /// Its messages are not held here, and that is no error.
     Ignored,
-    /// The same, but they may be in a part of the queue that is not loaded.
-    Unloaded,
     /// It names messages that this consumer does not hold.
     Unmatched,
 }
@@ -69,18 +68,40 @@ impl QueueState {
         let served = self.subscription(id).is_some_and(|subscription| subscription.served);
         let consumed = matches!(ack.kind, AckKind::Standard | AckKind::Individual);
         if consumed && ack.transaction.is_none() {
-            for seq in self.stale_matches(ack) {
-                if let Some(entry) = self.ready.remove(&seq) {
-                    self.ready_bytes -= entry.size;
-                    claimed.push(Pending { order: 0, entry });
-                }
-            }
+            self.claim_stale(ack, claimed);
         }
         match (claimed.is_empty(), served) {
             (false, _) => Acked::Claimed,
             (true, true) => Acked::Unmatched,
-            (true, false) if consumed && !self.cursor.caught_up() => Acked::Unloaded,
-            (true, false) => Acked::Ignored,
+            (true, false) => {
+                let hope = consumed && ack.transaction.is_none() && !self.cursor.caught_up();
+                if hope && self.stale.len() < STALE_ACKS {
+                    self.stale.push(ack.clone());
+                }
+                Acked::Ignored
+            }
+        }
+    }
+
+    /// A page has come: takes out what was acknowledged before it was loaded.
+    pub(super) fn apply_stale(&mut self, effects: &mut Effects) {
+        let mut claimed = Vec::new();
+        for ack in std::mem::take(&mut self.stale) {
+            self.claim_stale(&ack, &mut claimed);
+        }
+        let mut seqs = Vec::new();
+        self.consume(claimed.into_iter(), &mut seqs, effects);
+        if let Some(id) = self.this().and_then(|queue| queue.store_id()) {
+            effects.removed.extend(seqs.into_iter().map(|seq| (id, seq)));
+        }
+    }
+
+    fn claim_stale(&mut self, ack: &Ack, claimed: &mut Vec<Pending>) {
+        for seq in self.stale_matches(ack) {
+            if let Some(entry) = self.ready.remove(&seq) {
+                self.ready_bytes -= entry.size;
+                claimed.push(Pending { order: 0, entry });
+            }
         }
     }
 
@@ -138,7 +159,7 @@ impl QueueState {
         for Pending { entry, .. } in claimed {
             self.counts.messages -= 1;
             effects.released += entry.size;
-            let source = std::sync::Arc::clone(&source);
+            let source = Arc::clone(&source);
             effects.dead.push(DeadLetter { source, entry, cause: cause.to_owned() });
         }
     }

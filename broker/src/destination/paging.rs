@@ -59,6 +59,9 @@ impl QueueState {
             self.make_ready(entry, effects);
         }
         self.cursor.finish(page, last);
+        if !self.stale.is_empty() {
+            self.apply_stale(effects);
+        }
     }
 
     /// A page could not be read.

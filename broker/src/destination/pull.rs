@@ -3,14 +3,12 @@
 //! The client waits for the answer of a pull with a timeout without a timeout
 //! of its own: every such pull is answered, by a message or by nothing.
 
+use std::time::{Duration, Instant};
+
 use super::queue::QueueState;
-use super::subscription::SubscriptionId;
+use super::subscription::{Subscription, SubscriptionId};
 use crate::effects::Effects;
 use crate::outgoing::Outgoing;
-
-/// Names one pull of a subscription, for its timer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ticket(u64);
 
 /// A wish for one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,53 +17,80 @@ pub(super) enum Pull {
     Now,
     /// Whenever there is one.
     Whenever,
-    /// Until its timer rings.
-    Until(Ticket),
+    /// Until then.
+    Until(Instant),
 }
 
-impl super::subscription::Subscription {
+impl Subscription {
     pub(super) fn has_urgent_pull(&self) -> bool {
         self.pull == Some(Pull::Now)
+    }
+
+    fn say_nothing(&mut self, effects: &mut Effects) {
+        self.pull = None;
+        self.outbox.push(Outgoing::Nothing { consumer: self.consumer.clone() });
+        effects.touched.add(&self.outbox);
+    }
+
+    /// The time to start a timer for, unless one rings earlier anyway: a
+    /// subscription that pulls often does not collect timers.
+    fn arm(&mut self, deadline: Instant) -> Option<Instant> {
+        if self.armed.is_some_and(|armed| armed <= deadline) {
+            return None;
+        }
+        self.armed = Some(deadline);
+        self.armed
     }
 }
 
 impl QueueState {
-    /// Notes the wish; the caller dispatches, and starts a timer if it gets a ticket.
-    pub(crate) fn pull(&mut self, id: SubscriptionId, timeout_ms: i64) -> Option<Ticket> {
+    /// Notes the wish. The caller dispatches, and starts a timer if told so.
+    pub(crate) fn pull(
+        &mut self,
+        id: SubscriptionId,
+        timeout_ms: i64,
+        now: Instant,
+    ) -> Option<Instant> {
         if let Some(browser) = self.browsers.iter_mut().find(|browser| browser.id == id) {
             browser.pull();
             return None;
         }
-        let ticket = Ticket(self.next_ticket(id)?);
         let subscription = self.subscription(id)?;
         let was_urgent = subscription.has_urgent_pull();
-        let pull = match timeout_ms {
-            0 => Pull::Whenever,
-            ..0 => Pull::Now,
-            1.. => Pull::Until(ticket),
+        let mut timer = None;
+        let pull = match u64::try_from(timeout_ms) {
+            Err(_) => Pull::Now,
+            Ok(0) => Pull::Whenever,
+            Ok(timeout) => match now.checked_add(Duration::from_millis(timeout)) {
+                Some(deadline) => {
+                    timer = subscription.arm(deadline);
+                    Pull::Until(deadline)
+                }
+                None => Pull::Whenever,
+            },
         };
         subscription.pull = Some(pull);
         self.urgent_pulls += usize::from(pull == Pull::Now);
         self.urgent_pulls -= usize::from(was_urgent);
-        matches!(pull, Pull::Until(_)).then_some(ticket)
+        timer
     }
 
-    fn next_ticket(&mut self, id: SubscriptionId) -> Option<u64> {
+    /// A timer rang. Returns the time of the next one, if one is needed.
+    pub(crate) fn pull_timer(
+        &mut self,
+        id: SubscriptionId,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Option<Instant> {
         let subscription = self.subscription(id)?;
-        // Orders are unique per subscription, so they serve as tickets too.
-        subscription.next_order += 1;
-        Some(subscription.next_order)
-    }
-
-    /// The timer of a pull rang.
-    pub(crate) fn pull_timed_out(&mut self, id: SubscriptionId, ticket: Ticket, effects: &mut Effects) {
-        if let Some(subscription) = self.subscription(id)
-            && subscription.pull == Some(Pull::Until(ticket))
-        {
-            subscription.pull = None;
-            let nothing = Outgoing::Nothing { consumer: subscription.consumer.clone() };
-            subscription.outbox.push(nothing);
-            effects.touched.add(&subscription.outbox);
+        subscription.armed = None;
+        match subscription.pull {
+            Some(Pull::Until(deadline)) if deadline <= now => {
+                subscription.say_nothing(effects);
+                None
+            }
+            Some(Pull::Until(deadline)) => subscription.arm(deadline),
+            _ => None,
         }
     }
 
@@ -78,10 +103,7 @@ impl QueueState {
         self.urgent_pulls = 0;
         for subscription in &mut self.subscriptions {
             if subscription.has_urgent_pull() {
-                subscription.pull = None;
-                let nothing = Outgoing::Nothing { consumer: subscription.consumer.clone() };
-                subscription.outbox.push(nothing);
-                effects.touched.add(&subscription.outbox);
+                subscription.say_nothing(effects);
             }
         }
     }

@@ -12,6 +12,7 @@ use super::entry::Entry;
 use super::mark::Mark;
 use super::subscription::{Subscription, SubscriptionId};
 use crate::engine::QueueFigures;
+use crate::peer::Ack;
 
 /// A queue or temporary queue.
 pub(crate) struct Queue {
@@ -56,6 +57,9 @@ pub(crate) struct QueueState {
     /// Subscriptions whose pull must be answered at once, one way or the other.
     pub(super) urgent_pulls: usize,
     pub(super) browsers: Vec<Browser>,
+    /// Acknowledgements from before a failover whose messages may be in the
+    /// page that is being loaded.
+    pub(super) stale: Vec<Ack>,
     pub(super) counts: Counts,
 }
 
@@ -115,6 +119,7 @@ impl Queue {
                 turn: 0,
                 urgent_pulls: 0,
                 browsers: Vec::new(),
+                stale: Vec::new(),
                 counts: Counts::default(),
             };
             adjust(&mut state);
@@ -179,7 +184,7 @@ impl QueueState {
     }
 
     /// The queue itself; gone only while its last reference is being dropped.
-    pub(super) fn this(&self) -> Option<std::sync::Arc<Queue>> {
+    pub(super) fn this(&self) -> Option<Arc<Queue>> {
         self.me.upgrade()
     }
 }

@@ -45,6 +45,11 @@ impl Registry {
         Ok(queue)
     }
 
+    /// Enters a queue found in the store.
+    pub(crate) fn insert(&self, destination: Destination, queue: Arc<Queue>) {
+        self.queues.write().unwrap_or_else(PoisonError::into_inner).insert(destination, queue);
+    }
+
     pub(crate) fn remove(&self, destination: &Destination) -> Option<Arc<Queue>> {
         self.queues.write().unwrap_or_else(PoisonError::into_inner).remove(destination)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use wire::openwire::ConsumerId;
 
@@ -38,6 +39,8 @@ pub(crate) struct Subscription {
     pub(super) next_order: u64,
     /// It asked for one message.
     pub(super) pull: Option<Pull>,
+    /// A timer for its pull rings then.
+    pub(super) armed: Option<Instant>,
     /// It was given something once; before, unmatched acknowledgements are
     /// those of a life before a failover.
     pub(super) served: bool,
@@ -61,6 +64,7 @@ impl Subscription {
             pending: VecDeque::new(),
             next_order: 0,
             pull: None,
+            armed: None,
             served: false,
         }
     }

@@ -16,8 +16,10 @@ mod engine;
 mod figures;
 mod hello;
 mod settings;
+mod settle;
 
 pub use engine::Engine;
+pub(crate) use engine::missing;
 pub use figures::{EngineUsage, QueueFigures};
 pub use hello::Hello;
 pub use settings::{Clock, EngineSettings};

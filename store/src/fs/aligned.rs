@@ -21,8 +21,15 @@ impl AlignedBuf {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let storage = vec![0; capacity.next_multiple_of(BLOCK) + BLOCK];
         let start = storage.as_ptr().align_offset(BLOCK);
-        assert!(start < BLOCK, "a byte pointer can be aligned within one block");
-        Self { storage, start, len: 0 }
+        assert!(
+            start < BLOCK,
+            "a byte pointer can be aligned within one block"
+        );
+        Self {
+            storage,
+            start,
+            len: 0,
+        }
     }
 
     /// That many zeros, rounded up to blocks.

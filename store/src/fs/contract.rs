@@ -66,11 +66,12 @@ pub trait Fs: Send + Sync + 'static {
     /// What the system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes durable what can be read from a file right now, whoever wrote it.
+    /// Makes durable what can be read from a file, whoever wrote it, and forgets cached copies of it: what is read from now
+    /// on is what the disk has, even after a failed sync of another process.
     ///
     /// # Errors
     /// What the system says.
-    fn sync_file(&self, path: &Path) -> io::Result<()>;
+    fn settle(&self, path: &Path) -> io::Result<()>;
 
     /// Makes the entries of a directory durable.
     ///

@@ -39,13 +39,19 @@ impl RealFs {
     /// With a delay, every sync takes that much longer: a fast disk behaves like a slow one.
     #[must_use]
     pub fn new(sync_delay: Option<Duration>) -> Self {
-        Self { direct: Arc::new(AtomicBool::new(true)), sync_delay }
+        Self {
+            direct: Arc::new(AtomicBool::new(true)),
+            sync_delay,
+        }
     }
 
     /// Never tries direct writes.
     #[must_use]
     pub fn without_direct_writes(sync_delay: Option<Duration>) -> Self {
-        Self { direct: Arc::new(AtomicBool::new(false)), sync_delay }
+        Self {
+            direct: Arc::new(AtomicBool::new(false)),
+            sync_delay,
+        }
     }
 }
 
@@ -112,7 +118,11 @@ impl Fs for RealFs {
         let mut new = path.as_os_str().to_owned();
         new.push(".new");
         let new = PathBuf::from(new);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&new)?;
         file.write_all_at(bytes, 0)?;
         file.sync_all()?;
         delay(self.sync_delay);
@@ -127,9 +137,12 @@ impl Fs for RealFs {
         fs::remove_file(path)
     }
 
-    fn sync_file(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_data()?;
+    fn settle(&self, path: &Path) -> io::Result<()> {
+        let file = File::open(path)?;
+        file.sync_data()?;
         delay(self.sync_delay);
+        // After a failed sync Linux keeps the pages and calls them clean; only without them the disk itself is read.
+        rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?;
         Ok(())
     }
 
@@ -162,7 +175,12 @@ impl RealFs {
             Err(_) => {}
         }
         self.direct.store(false, Ordering::Relaxed);
-        let plain = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        let plain = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)?;
         Ok((plain, false))
     }
 }
@@ -172,7 +190,8 @@ fn o_direct() -> i32 {
 }
 
 fn refuses_direct(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidInput || error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error())
+    error.kind() == io::ErrorKind::InvalidInput
+        || error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error())
 }
 
 /// Some file systems accept the flag and refuse the write.
@@ -249,19 +268,31 @@ impl SegmentFile for RealSegment {
         delay(self.sync_delay);
         if self.direct {
             let flags = o_direct() | O_DSYNC;
-            self.file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&self.path)?;
+            self.file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .custom_flags(flags)
+                .open(&self.path)?;
         }
         self.stage = Stage::Durable;
         Ok(())
     }
 
     fn lock(&mut self) -> io::Result<()> {
-        assert_eq!(self.stage, Stage::Durable, "the lock belongs to the handle that writes");
+        assert_eq!(
+            self.stage,
+            Stage::Durable,
+            "the lock belongs to the handle that writes"
+        );
         LockExt::try_lock_exclusive(&self.file)
     }
 
     fn write_durable(&mut self, offset: u64, aligned: &[u8]) -> io::Result<()> {
-        assert_eq!(self.stage, Stage::Durable, "durable writes come after finish");
+        assert_eq!(
+            self.stage,
+            Stage::Durable,
+            "durable writes come after finish"
+        );
         self.file.write_all_at(aligned, offset)?;
         if !self.direct {
             self.file.sync_data()?;
@@ -271,7 +302,8 @@ impl SegmentFile for RealSegment {
     }
 
     fn grow(&mut self, from: u64, to: u64) -> io::Result<()> {
-        let grown = reserve(&self.file, to).and_then(|()| write_zeros(&self.file, &fill_piece(), from, to));
+        let grown =
+            reserve(&self.file, to).and_then(|()| write_zeros(&self.file, &fill_piece(), from, to));
         if let Err(error) = grown {
             // A file longer than its header says is refused by recovery, so a failure here must not go unnoticed.
             self.file.set_len(from)?;

@@ -163,6 +163,27 @@ impl Control {
     }
 }
 
+impl Image {
+    /// Fills in the mark of a page that was a placeholder while it was being written.
+    pub(super) fn set_mark(&mut self, key: PageKey, mark: PageMark) {
+        let place = match key {
+            PageKey::Entries { queue, page } => {
+                let queue = self.queues.binary_search_by_key(&queue, |image| image.id).ok();
+                queue.and_then(|at| {
+                    let pages = &mut self.queues[at].pages;
+                    let at = pages.binary_search_by_key(&page, |(number, _)| *number).ok()?;
+                    Some(&mut pages[at].1)
+                })
+            }
+            PageKey::Staged { transaction, chunk } => {
+                let staged = self.staged.binary_search_by_key(&transaction, |image| image.id).ok();
+                staged.and_then(|at| self.staged[at].chunks.get_mut(usize::try_from(chunk).ok()?))
+            }
+        };
+        *place.expect("a page that is written was in the image from the start") = mark;
+    }
+}
+
 fn put_image(out: &mut Vec<u8>, image: &Image) {
     put_after(out, image.after);
     put_number(out, u64::from(image.next_queue.0));

@@ -1,6 +1,7 @@
 //! A database in one plain file that goes through the file layer, for tests that crash the disk under it.
 //!
-//! Everything is in memory and written out whole at each sync. It keeps the promises of the trait and nothing more.
+//! Everything is in memory and written out whole at each sync. It keeps the promises of the trait and nothing more. A test
+//! can have the next sync of its thread torn: what is on disk then is a mixture of before and after, key by key.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -10,6 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::database::{Change, Database, Trouble};
 use super::encoding::{Fields, put_bytes};
 use crate::fs::Fs;
+
+#[cfg(test)]
+thread_local! {
+    /// Bits that choose between old and new, key by key.
+    pub(super) static TEAR_NEXT_SYNC: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
+}
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -28,6 +35,35 @@ impl FileDatabase {
             Err(error) => return Err(error.to_string()),
         };
         Ok(Self { fs: Arc::clone(fs), path: path.to_owned(), map: Mutex::new(map) })
+    }
+
+    fn write_out(&self, map: &Map) -> Result<(), Trouble> {
+        let mut bytes = Vec::new();
+        for (key, value) in map {
+            put_bytes(&mut bytes, key);
+            put_bytes(&mut bytes, value);
+        }
+        self.fs.replace(&self.path, &bytes).map_err(|error| error.to_string())
+    }
+
+    /// Leaves each changed key as it was or as it is to be.
+    #[cfg(test)]
+    fn tear(&self, mut choice: u64) -> Result<(), Trouble> {
+        let old = Self::open(&self.fs, &self.path)?;
+        let mut mixed = old.map().clone();
+        let new = self.map().clone();
+        for key in new.keys().chain(old.map().keys()) {
+            choice = choice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if choice >> 63 == 0 {
+                continue;
+            }
+            match new.get(key) {
+                Some(value) => mixed.insert(key.clone(), value.clone()),
+                None => mixed.remove(key),
+            };
+        }
+        self.write_out(&mixed)?;
+        Err("torn, as the test asked".into())
     }
 
     fn map(&self) -> MutexGuard<'_, Map> {
@@ -69,12 +105,11 @@ impl Database for FileDatabase {
     }
 
     fn sync(&self) -> Result<(), Trouble> {
-        let mut bytes = Vec::new();
-        for (key, value) in &*self.map() {
-            put_bytes(&mut bytes, key);
-            put_bytes(&mut bytes, value);
+        #[cfg(test)]
+        if let Some(choice) = TEAR_NEXT_SYNC.take() {
+            return self.tear(choice);
         }
-        self.fs.replace(&self.path, &bytes).map_err(|error| error.to_string())
+        self.write_out(&self.map())
     }
 
     fn bytes_on_disk(&self) -> Result<u64, Trouble> {

@@ -72,19 +72,12 @@ impl Place {
     pub(super) fn sync_new(&self, name: &str) -> Result<(), Trouble> {
         let path = self.path(name);
         let synced = match self.backend {
-            Backend::Sled => self.sync_files(&path),
+            Backend::Sled => sync_tree(&path),
             #[cfg(any(test, feature = "sim"))]
             Backend::File => Ok(()),
         };
         let synced = synced.and_then(|()| self.fs.sync_dir(&self.dir));
         synced.map_err(|error| format!("cannot sync {}: {error}", path.display()))
-    }
-
-    fn sync_files(&self, path: &Path) -> std::io::Result<()> {
-        for file in self.fs.list(path)? {
-            self.fs.sync_file(&path.join(file))?;
-        }
-        self.fs.sync_dir(path)
     }
 
     /// Copies the files of a generation that another process may have open. What was copied has to be proven.
@@ -152,7 +145,7 @@ pub(super) fn text(trouble: OpenTrouble) -> Trouble {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
+#[allow(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
 fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -173,7 +166,21 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
+/// Syncs every file and directory.
+#[allow(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
+fn sync_tree(path: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            std::fs::File::open(entry.path())?.sync_all()?;
+        }
+    }
+    std::fs::File::open(path)?.sync_all()
+}
+
+#[allow(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
 fn remove_tree(path: &Path) -> std::io::Result<()> {
     std::fs::remove_dir_all(path)
 }

@@ -8,20 +8,44 @@
 //! | file | noun |
 //! |---|---|
 //! | `tables` | [`Index`]: the tables together, and what a record does to them |
-//! | `queue_table`, `page`, `page_cache` | queues and their entries, 256 sequences a page, loaded on demand |
-//! | `producer_table`, `outcome_table`, `lookup` | things found by an opaque id, fetched on a miss |
-//! | `staged_table` | what is held back until a commit |
-//! | `segment_use` | live entries and bytes per segment |
-//! | `open`, `snapshot`, `control` | start, checkpoint, and the small file that says which state is good |
-//! | `database`, `generation`, `key` | the only place that knows sled |
+//! | `queue_table`, `queue`, `page`, `page_cache` | queues and their entries, 256 sequences a page, loaded on demand |
+//! | `lookup`, `producer_table`, `outcome_table` | things found by an opaque id, fetched on a miss |
+//! | `staged_table`, `staged` | what is held back until a commit |
+//! | `segment_use`, `tally`, `dirt` | live entries per segment; proof of a set of values; changed or not |
+//! | `open`, `survey` | start, and the look through a database that is in doubt |
+//! | `checkpoint`, `snapshot`, `control` | freezing, writing, and the small file that says which state is good |
+//! | `source`, `generation` | where pages come from, proven one by one |
+//! | `database`, `key`, `encoding` | sled, and what is kept in it |
 //!
 //! Not here: reading payloads, deciding when to checkpoint or to reclaim, and anything that writes the journal.
 
+mod checkpoint;
+mod control;
+mod database;
+mod dirt;
+mod encoding;
+#[cfg(any(test, feature = "sim"))]
+mod file_database;
+mod generation;
+mod key;
+mod lookup;
 mod open;
+mod outcome_table;
+mod page;
+mod page_cache;
 mod producer_table;
+mod queue;
+mod queue_table;
 mod segment_use;
 mod snapshot;
+mod source;
+mod staged;
+mod staged_table;
+mod survey;
 mod tables;
+mod tally;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use open::{Backend, Opened, Opening};
 pub(crate) use producer_table::ProducerState;

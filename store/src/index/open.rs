@@ -1,8 +1,14 @@
 //! From what lies in `index/` to an [`Index`] that can be replayed onto.
+//!
+//! Any doubt ends in an empty index and a reason: the journal then tells everything again.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::control::{self, Control};
+use super::generation::Place;
+use super::source::{Plan, Source};
 use crate::error::Result;
 use crate::fs::Fs;
 use crate::index::Index;
@@ -55,7 +61,74 @@ impl Index {
     /// index looks like: any doubt sets the generation aside and gives an empty index with a reason.
     ///
     /// The database opens on a thread of its own meanwhile; call [`Index::settle`] after the replay.
-    pub(crate) fn open(_fs: Arc<dyn Fs>, _dir: &Path, _opening: &Opening<'_>) -> Result<Opened> {
-        todo!()
+    ///
+    /// # Errors
+    /// Only when a thread cannot be started.
+    pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, opening: &Opening<'_>) -> Result<Opened> {
+        let place = Place { fs, dir: dir.join("index"), backend: opening.backend, epoch: opening.epoch };
+        let rebuilt = match read_control(&place, opening) {
+            Ok(None) => None,
+            Ok(Some(control)) => match resume(&place, opening, control)? {
+                Ok(opened) => return Ok(opened),
+                Err(reason) => Some(reason),
+            },
+            Err(reason) => Some(reason),
+        };
+        if let Some(reason) = &rebuilt {
+            tracing::warn!(%reason, "no usable index: it is rebuilt from the journal");
+        }
+        let index = Self::empty(Source::empty(place), &opening.boot_id, opening.settings);
+        Ok(Opened { index, from: None, rebuilt })
     }
+}
+
+/// The control file, if there is one and it can be of use; none if there never was a checkpoint.
+fn read_control(place: &Place, opening: &Opening<'_>) -> Result<Option<Control>, String> {
+    let path = control::path(&place.dir);
+    let bytes = match place.fs.read_small(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+    };
+    let control = Control::decode(&bytes)?;
+    if let Some(reason) = place.condemned(&control.generation) {
+        return Err(format!("generation {} was set aside: {reason}", control.generation));
+    }
+    let at = control.image.after.position.segment;
+    match opening.oldest_segment {
+        Some(oldest) if oldest <= at => Ok(Some(control)),
+        Some(oldest) => Err(format!("the checkpoint is in segment {at}, the oldest is {oldest}")),
+        None => Err(format!("the checkpoint is in segment {at}, there is none")),
+    }
+}
+
+/// An index as of a control file, or the reason why not.
+fn resume(place: &Place, opening: &Opening<'_>, control: Control) -> Result<Result<Opened, String>> {
+    let mut control = Arc::new(control);
+    let plan = Plan {
+        place: place.clone(),
+        control: Arc::clone(&control),
+        copy: opening.network && !opening.previous_clean,
+        same_boot: control.boot_id == opening.boot_id,
+    };
+    let mut proven = false;
+    let source = if plan.copy || control.updating.is_some() {
+        let obtained = match plan.obtain_in_time()? {
+            Ok(obtained) => obtained,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        if let Some(survey) = obtained.survey {
+            let image = survey.image(&control);
+            let generation = obtained.generation.name.clone();
+            control = Arc::new(Control { image, generation, updating: None, ..(*control).clone() });
+            proven = true;
+        }
+        Source::open(place.clone(), obtained.generation)
+    } else {
+        Source::opening(plan)?
+    };
+    let from = Some(control.image.after);
+    let mut index = Index::as_of(source, control, &opening.boot_id, opening.settings);
+    index.proven = proven;
+    Ok(Ok(Opened { index, from, rebuilt: None }))
 }

@@ -90,7 +90,8 @@ impl PageSlot {
     }
 }
 
-fn fetch(source: &mut Source, (queue, page): PageName, mark: PageMark) -> Result<Page> {
+/// Reads a page from the database and compares it with its mark.
+pub(super) fn fetch(source: &mut Source, (queue, page): PageName, mark: PageMark) -> Result<Page> {
     let key = PageKey::Entries { queue, page };
     let body = source.page(key, mark)?;
     match Page::decode(&body) {
@@ -156,15 +157,14 @@ impl Queue {
             return;
         }
         let Some(slot) = self.pages.get_mut(&number) else { return };
-        let Some(page) = slot.page.as_mut().filter(|page| page.live() == 0) else { return };
-        let before = page.memory();
+        let Some(before) = slot.page.as_ref().filter(|page| page.live() == 0).map(|page| page.memory()) else { return };
         if slot.is_void() {
             cache.leave(before);
             self.pages.remove(&number);
             return;
         }
-        *page = Arc::new(Page::default());
-        let after = page.memory();
-        cache.resized(before, after);
+        let small = Page::default();
+        cache.resized(before, small.memory());
+        slot.page = Some(Arc::new(small));
     }
 }

@@ -12,7 +12,7 @@ use super::dirt::Dirt;
 use super::key::PageKey;
 use super::page::{Page, PageMark, Slot, join, split};
 use super::page_cache::{PageCache, PageName, Verdict};
-use super::queue::{PageSlot, Queue};
+use super::queue::{PageSlot, Queue, fetch};
 use super::source::Source;
 use super::tables::Entry;
 use crate::error::Result;
@@ -98,29 +98,37 @@ impl QueueTable {
         self.names.insert(name.into(), id);
     }
 
-    /// Takes a queue out with all that is in it; answers it and its slots.
-    pub(super) fn remove(&mut self, source: &mut Source, id: QueueId) -> Result<Option<(Queue, Vec<Slot>)>> {
+    /// Takes a queue out and shows all that was in it, page by page: it may be more than fits in memory.
+    pub(super) fn remove(
+        &mut self,
+        source: &mut Source,
+        id: QueueId,
+        mut visit: impl FnMut(&Slot),
+    ) -> Result<Option<Queue>> {
         self.next = self.next.max(QueueId(id.0.saturating_add(1)));
-        let Some(queue) = self.queues.get_mut(&id) else { return Ok(None) };
-        let mut slots = Vec::new();
-        for (number, slot) in &mut queue.pages {
-            let page = slot.load(&mut self.cache, source, (id, *number))?;
-            slots.extend(page.iter_from(0).map(|(_, slot)| *slot));
-        }
-        for (number, slot) in &mut queue.pages {
-            let bytes = slot.page.as_ref().map_or(0, |page| page.memory());
-            self.cache.leave(bytes);
+        let Some(mut queue) = self.queues.remove(&id) else { return Ok(None) };
+        for (number, slot) in std::mem::take(&mut queue.pages) {
             if slot.stored.is_some() || slot.dirt.is_writing() {
-                self.gone.push(PageKey::Entries { queue: id, page: *number });
+                self.gone.push(PageKey::Entries { queue: id, page: number });
+            }
+            match (slot.page, slot.stored) {
+                (Some(page), _) => {
+                    self.cache.leave(page.memory());
+                    page.iter_from(0).for_each(|(_, slot)| visit(slot));
+                }
+                (None, Some(mark)) => {
+                    let page = fetch(source, (id, number), mark)?;
+                    page.iter_from(0).for_each(|(_, slot)| visit(slot));
+                }
+                (None, None) => {}
             }
         }
-        let queue = self.queues.remove(&id);
-        if let Some((name, _)) = queue.as_ref().and_then(|queue| queue.name.as_ref())
+        if let Some((name, _)) = &queue.name
             && self.names.get(name) == Some(&id)
         {
             self.names.remove(name);
         }
-        Ok(queue.map(|queue| (queue, slots)))
+        Ok(Some(queue))
     }
 
     /// Stores a message; answers the one of that sequence that it replaces.

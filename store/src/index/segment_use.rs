@@ -1,6 +1,7 @@
 //! Live entries and bytes per segment: what reclaiming and compaction go by.
 //!
-//! Exact in entries: a count that would fall below zero stops the process, because a segment freed too early is lost data.
+//! A count that would fall below zero is remembered as broken and spoils the whole index: a segment freed too early would be
+//! lost data.
 
 use crate::position::SegmentNumber;
 
@@ -27,6 +28,7 @@ pub(super) struct Segments {
     /// Some hundreds at most, and nearly every change is at an end: a sorted list beats a tree.
     list: Vec<(SegmentNumber, SegmentUse)>,
     bytes: u64,
+    broken: Option<SegmentNumber>,
 }
 
 impl Segments {
@@ -46,9 +48,12 @@ impl Segments {
 
     /// One live entry less.
     pub(super) fn sub(&mut self, segment: SegmentNumber, bytes: u64) {
-        let at = self.find(segment).expect("a live entry was counted in its segment when it appeared");
+        let at = self.find(segment).ok();
+        let Some(at) = at.filter(|at| self.list[*at].1.entries > 0 && self.list[*at].1.bytes >= bytes) else {
+            self.broken = Some(segment);
+            return;
+        };
         let used = &mut self.list[at].1;
-        assert!(used.entries > 0 && used.bytes >= bytes, "use of segment {segment} falls below zero");
         used.entries -= 1;
         used.bytes -= bytes;
         self.bytes -= bytes;
@@ -64,6 +69,11 @@ impl Segments {
             self.sub(old, bytes);
         }
         self.add(new, bytes);
+    }
+
+    /// A segment whose count would have fallen below zero: then no count is to be believed.
+    pub(super) fn broken(&self) -> Option<SegmentNumber> {
+        self.broken
     }
 
     pub(super) fn get(&self, segment: SegmentNumber) -> SegmentUse {
@@ -86,7 +96,7 @@ impl Segments {
     /// From a list in order.
     pub(super) fn from_sorted(list: Vec<(SegmentNumber, SegmentUse)>) -> Self {
         let bytes = list.iter().map(|(_, used)| used.bytes).sum();
-        Self { list, bytes }
+        Self { list, bytes, broken: None }
     }
 
     fn find(&self, segment: SegmentNumber) -> Result<usize, usize> {
@@ -120,11 +130,12 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "falls below zero")]
-    fn a_count_below_zero_stops_everything() {
+    fn a_count_below_zero_is_noticed() {
         let mut segments = Segments::default();
         segments.add(SegmentNumber(1), 5);
         segments.sub(SegmentNumber(1), 5);
+        assert_eq!(segments.broken(), None);
         segments.sub(SegmentNumber(1), 5);
+        assert_eq!(segments.broken(), Some(SegmentNumber(1)));
     }
 }

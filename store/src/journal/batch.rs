@@ -87,9 +87,22 @@ impl Batch {
 
     /// Completes the header and answers the checksum and the whole blocks to write. May be called again after a
     /// failure that wrote nothing.
-    pub(super) fn frame(&mut self, previous_crc: u32, epoch: u64, number: u64, time_ms: u64) -> (u32, &[u8]) {
+    pub(super) fn frame(
+        &mut self,
+        previous_crc: u32,
+        epoch: u64,
+        number: u64,
+        time_ms: u64,
+    ) -> (u32, &[u8]) {
         let length = u32::try_from(self.len()).expect("the writer refuses batches beyond 4 GiB");
-        let header = BatchHeader { length, previous_crc, epoch, number, time_ms, count: self.count };
+        let header = BatchHeader {
+            length,
+            previous_crc,
+            epoch,
+            number,
+            time_ms,
+            count: self.count,
+        };
         let crc = header.write(self.buf.as_mut_slice());
         (crc, self.buf.padded())
     }

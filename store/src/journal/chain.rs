@@ -45,7 +45,10 @@ enum Head {
 /// Walks the seals down to segment `from`, or to the oldest.
 pub(super) fn walk(directory: &Directory, from: Option<SegmentNumber>) -> Result<Chain> {
     let (mut files, leftovers) = split_replaced(directory.segments());
-    let mut chain = Chain { leftovers, ..Chain::default() };
+    let mut chain = Chain {
+        leftovers,
+        ..Chain::default()
+    };
     while let Some(newest) = files.pop() {
         match read_newest(directory, &newest, &mut chain.bytes_read)? {
             Head::Link(link) => {
@@ -59,24 +62,45 @@ pub(super) fn walk(directory: &Directory, from: Option<SegmentNumber>) -> Result
         if from.is_some_and(|from| link.info.number <= from) {
             break;
         }
-        let Some(older) = predecessor(directory, &link, &mut files, &mut chain.leftovers)? else { break };
-        chain.links.push(read_sealed(directory, &older, &mut chain.bytes_read)?);
+        let Some(older) = predecessor(directory, &link, &mut files, &mut chain.leftovers)? else {
+            break;
+        };
+        chain
+            .links
+            .push(read_sealed(directory, &older, &mut chain.bytes_read)?);
     }
     chain.links.reverse();
     match from {
-        Some(from) if chain.links.first().is_none_or(|link| link.info.number != from) => {
+        Some(from)
+            if chain
+                .links
+                .first()
+                .is_none_or(|link| link.info.number != from) =>
+        {
             let what = format!("the index refers to segment {from}, which is not there");
-            Err(Error::Damaged { path: directory.path_of_number(from), offset: 0, what })
+            Err(Error::Damaged {
+                path: directory.path_of_number(from),
+                offset: 0,
+                what,
+            })
         }
         _ => Ok(chain),
     }
 }
 
 /// The seal of a segment that must be valid, because it is not the newest.
-pub(super) fn read_sealed(directory: &Directory, info: &SegmentInfo, bytes_read: &mut u64) -> Result<Link> {
+pub(super) fn read_sealed(
+    directory: &Directory,
+    info: &SegmentInfo,
+    bytes_read: &mut u64,
+) -> Result<Link> {
     match read_head(directory, info, bytes_read)? {
         Head::Link(link) => Ok(link),
-        Head::Nothing(what) => Err(Error::Damaged { path: directory.path_of(info), offset: 0, what }),
+        Head::Nothing(what) => Err(Error::Damaged {
+            path: directory.path_of(info),
+            offset: 0,
+            what,
+        }),
     }
 }
 
@@ -88,9 +112,16 @@ fn split_replaced(files: Vec<SegmentInfo>) -> (Vec<SegmentInfo>, Vec<SegmentInfo
     let mut real = Vec::with_capacity(files.len());
     let mut replaced = Vec::new();
     for group in files.chunk_by(|a, b| a.number == b.number) {
-        newest_epoch = group.iter().map(|info| info.epoch).fold(newest_epoch, u64::max);
+        newest_epoch = group
+            .iter()
+            .map(|info| info.epoch)
+            .fold(newest_epoch, u64::max);
         for info in group {
-            if info.epoch < newest_epoch { replaced.push(*info) } else { real.push(*info) }
+            if info.epoch < newest_epoch {
+                replaced.push(*info)
+            } else {
+                real.push(*info)
+            }
         }
     }
     (real, replaced)
@@ -108,8 +139,11 @@ fn predecessor(
         if (older.number, older.epoch) == (sealed, link.seal.epoch) {
             return Ok(Some(older));
         }
-        if older.number == sealed && older.epoch < link.seal.epoch {
-            // Left by a replaced master; the real one of this number has been reclaimed.
+        // The seal names its predecessor, so nothing between the two belongs to the journal: spares that nobody used,
+        // or what a replaced master left when the real segment of that number has been reclaimed.
+        let between =
+            older.number > sealed || (older.number == sealed && older.epoch < link.seal.epoch);
+        if between {
             leftovers.push(older);
             continue;
         }
@@ -117,26 +151,48 @@ fn predecessor(
             "it seals segment {sealed} of epoch {}, but the next older file is segment {} of epoch {}",
             link.seal.epoch, older.number, older.epoch
         );
-        return Err(Error::Damaged { path: directory.path_of(&link.info), offset: BLOCK_BYTES, what });
+        return Err(Error::Damaged {
+            path: directory.path_of(&link.info),
+            offset: BLOCK_BYTES,
+            what,
+        });
     }
     Ok(None)
 }
 
 /// A newest file without a valid head is a spare or a torn first write, unless acknowledged batches stand in it.
 fn read_newest(directory: &Directory, info: &SegmentInfo, bytes_read: &mut u64) -> Result<Head> {
-    let head = read_head(directory, info, bytes_read)?;
-    let Head::Nothing(what) = &head else { return Ok(head) };
+    let mut head = read_head(directory, info, bytes_read)?;
+    if matches!(head, Head::Link(_)) {
+        // A killed master's last write may be readable and not durable. It must be one or the other before it is sealed.
+        let path = directory.path_of(info);
+        directory
+            .fs()
+            .settle(&path)
+            .map_err(Error::io("sync", &path))?;
+        head = read_head(directory, info, bytes_read)?;
+    }
+    let Head::Nothing(what) = &head else {
+        return Ok(head);
+    };
     let mut cursor = Cursor::open(directory, info, info.bytes, HEAD_BYTES)?;
     let header = HeaderBlock::parse(cursor.bytes(0, BLOCK_BYTES as usize)?);
     if header == HeaderBlock::Zero {
-        cursor = Cursor::open(directory, info, info.bytes.min(SPARE_LOOK_BYTES), READ_AHEAD_BYTES)?;
+        cursor = Cursor::open(
+            directory,
+            info,
+            info.bytes.min(SPARE_LOOK_BYTES),
+            READ_AHEAD_BYTES,
+        )?;
     }
     cursor.read_ahead(READ_AHEAD_BYTES);
     // The first write is header and seal alone, so anything behind them means that this write was durable.
     let found = tail::look(&mut cursor, 2 * BLOCK_BYTES, info.epoch, 0)?;
     *bytes_read += cursor.bytes_read();
     match found.valid_at {
-        Some(at) => Err(cursor.damaged(0, format!("{what}, but a valid batch stands at byte {at}"))),
+        Some(at) => {
+            Err(cursor.damaged(0, format!("{what}, but a valid batch stands at byte {at}")))
+        }
         None => Ok(head),
     }
 }
@@ -150,17 +206,30 @@ fn read_head(directory: &Directory, info: &SegmentInfo, bytes_read: &mut u64) ->
 
 fn judge_head(cursor: &mut Cursor, directory: &Directory, info: &SegmentInfo) -> Result<Head> {
     let header = match HeaderBlock::parse(cursor.bytes(0, BLOCK_BYTES as usize)?) {
-        HeaderBlock::Zero => return Ok(Head::Nothing("the segment header was never written".into())),
+        HeaderBlock::Zero => {
+            return Ok(Head::Nothing("the segment header was never written".into()));
+        }
         HeaderBlock::Torn(why) => return Ok(Head::Nothing(why.into())),
-        HeaderBlock::Format(found) => return Err(Error::Format { path: directory.path_of(info), found }),
+        HeaderBlock::Format(found) => {
+            return Err(Error::Format {
+                path: directory.path_of(info),
+                found,
+            });
+        }
         HeaderBlock::Valid(header) => header,
     };
     if (header.epoch, header.number) != (info.epoch, info.number) {
-        let what = format!("the header says segment {} of epoch {}", header.number, header.epoch);
+        let what = format!(
+            "the header says segment {} of epoch {}",
+            header.number, header.epoch
+        );
         return Err(cursor.damaged(0, what));
     }
     if header.length != info.bytes {
-        let what = format!("the file has {} bytes, its header says {}", info.bytes, header.length);
+        let what = format!(
+            "the file has {} bytes, its header says {}",
+            info.bytes, header.length
+        );
         return Err(cursor.damaged(0, what));
     }
     let number = match cursor.frame(BLOCK_BYTES)? {
@@ -168,7 +237,10 @@ fn judge_head(cursor: &mut Cursor, directory: &Directory, info: &SegmentInfo) ->
         Err(why) => return Ok(Head::Nothing(format!("no seal: {why}"))),
     };
     let Some(seal) = read_seal(cursor, info, number)? else {
-        return Err(cursor.damaged(BLOCK_BYTES, "the first batch does not begin with a matching seal"));
+        return Err(cursor.damaged(
+            BLOCK_BYTES,
+            "the first batch does not begin with a matching seal",
+        ));
     };
     Ok(Head::Link(Link { info: *info, seal }))
 }
@@ -177,11 +249,23 @@ fn judge_head(cursor: &mut Cursor, directory: &Directory, info: &SegmentInfo) ->
 fn read_seal(cursor: &mut Cursor, info: &SegmentInfo, number: u64) -> Result<Option<Seal>> {
     let first = cursor.bytes(BLOCK_BYTES, BLOCK_BYTES as usize)?;
     let previous_crc = super::frame::u32_at(first, 12);
-    let expected = Expected { epoch: info.epoch, number, previous_crc };
-    let Found::Batch(view) = cursor.batch(BLOCK_BYTES, &expected)? else { return Ok(None) };
-    let Some(Ok(first)) = decode_all(view.records).next() else { return Ok(None) };
-    let Record::Seal(seal) = first.record else { return Ok(None) };
+    let expected = Expected {
+        epoch: info.epoch,
+        number,
+        previous_crc,
+    };
+    let Found::Batch(view) = cursor.batch(BLOCK_BYTES, &expected)? else {
+        return Ok(None);
+    };
+    let Some(Ok(first)) = decode_all(view.records).next() else {
+        return Ok(None);
+    };
+    let Record::Seal(seal) = first.record else {
+        return Ok(None);
+    };
     let follows = seal.last_batch + 1 == number && seal.last_crc == previous_crc;
-    let older = seal.segment < info.number && seal.epoch <= info.epoch && seal.end.is_multiple_of(BLOCK_BYTES);
+    let older = seal.segment < info.number
+        && seal.epoch <= info.epoch
+        && seal.end.is_multiple_of(BLOCK_BYTES);
     Ok((follows && older).then_some(seal))
 }

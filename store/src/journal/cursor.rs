@@ -25,7 +25,11 @@ pub(super) struct Expected {
 impl Expected {
     /// What must follow this batch in the same segment.
     pub(super) fn behind(view: &View<'_>) -> Self {
-        Self { epoch: view.epoch, number: view.number.0 + 1, previous_crc: view.crc }
+        Self {
+            epoch: view.epoch,
+            number: view.number.0 + 1,
+            previous_crc: view.crc,
+        }
     }
 }
 
@@ -54,11 +58,29 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// Opens a segment to be read up to `limit`, at least `ahead` bytes at a time.
-    pub(super) fn open(directory: &Directory, info: &SegmentInfo, limit: u64, ahead: usize) -> Result<Self> {
+    pub(super) fn open(
+        directory: &Directory,
+        info: &SegmentInfo,
+        limit: u64,
+        ahead: usize,
+    ) -> Result<Self> {
         let path = directory.path_of(info);
-        let file = directory.fs().open_read(&path).map_err(Error::io("open", &path))?;
+        let file = directory
+            .fs()
+            .open_read(&path)
+            .map_err(Error::io("open", &path))?;
         let (window, window_at, announced, bytes_read) = (Vec::new(), 0, 0, 0);
-        Ok(Self { file, path, segment: info.number, limit, ahead, window, window_at, announced, bytes_read })
+        Ok(Self {
+            file,
+            path,
+            segment: info.number,
+            limit,
+            ahead,
+            window,
+            window_at,
+            announced,
+            bytes_read,
+        })
     }
 
     pub(super) fn limit(&self) -> u64 {
@@ -76,14 +98,20 @@ impl Cursor {
 
     /// Damage at an offset of this file.
     pub(super) fn damaged(&self, offset: u64, what: impl Into<String>) -> Error {
-        Error::Damaged { path: self.path.clone(), offset, what: what.into() }
+        Error::Damaged {
+            path: self.path.clone(),
+            offset,
+            what: what.into(),
+        }
     }
 
     /// The bytes at an offset; fewer when the limit or the end of the file comes first.
     pub(super) fn bytes(&mut self, at: u64, len: usize) -> Result<&[u8]> {
         let left = usize::try_from(self.limit.saturating_sub(at)).unwrap_or(usize::MAX);
         let len = len.min(left);
-        let skip = at.checked_sub(self.window_at).and_then(|skip| usize::try_from(skip).ok());
+        let skip = at
+            .checked_sub(self.window_at)
+            .and_then(|skip| usize::try_from(skip).ok());
         let inside = skip.filter(|skip| skip.saturating_add(len) <= self.window.len());
         let from = match inside {
             Some(skip) => skip,
@@ -114,7 +142,9 @@ impl Cursor {
         }
         let found = checksum(frame);
         if found != crc {
-            return Ok(Err(format!("batch crc 0x{found:08x}, its header says 0x{crc:08x}")));
+            return Ok(Err(format!(
+                "batch crc 0x{found:08x}, its header says 0x{crc:08x}"
+            )));
         }
         Ok(Ok((header, crc)))
     }
@@ -126,19 +156,31 @@ impl Cursor {
             Err(why) => return Ok(Found::Invalid(why)),
         };
         if header.epoch != expected.epoch {
-            let why = format!("batch of epoch {}, expected epoch {}", header.epoch, expected.epoch);
+            let why = format!(
+                "batch of epoch {}, expected epoch {}",
+                header.epoch, expected.epoch
+            );
             return Ok(Found::Invalid(why));
         }
         if header.number != expected.number {
-            let why = format!("batch {}, expected batch {}", header.number, expected.number);
+            let why = format!(
+                "batch {}, expected batch {}",
+                header.number, expected.number
+            );
             return Ok(Found::Invalid(why));
         }
         if header.previous_crc != expected.previous_crc {
             let (found, want) = (header.previous_crc, expected.previous_crc);
-            let why = format!("batch {} follows crc 0x{found:08x}, expected 0x{want:08x}", header.number);
+            let why = format!(
+                "batch {} follows crc 0x{found:08x}, expected 0x{want:08x}",
+                header.number
+            );
             return Ok(Found::Invalid(why));
         }
-        let position = Position { segment: self.segment, offset: at + HEADER_BYTES as u64 };
+        let position = Position {
+            segment: self.segment,
+            offset: at + HEADER_BYTES as u64,
+        };
         let records = self.bytes(position.offset, header.length as usize)?;
         Ok(Found::Batch(View {
             position,
@@ -161,7 +203,10 @@ impl Cursor {
             }
         }
         self.window.resize(len, 0);
-        let read = self.file.read_at(&mut self.window, at).map_err(Error::io("read", &self.path))?;
+        let read = self
+            .file
+            .read_at(&mut self.window, at)
+            .map_err(Error::io("read", &self.path))?;
         self.window.truncate(read);
         self.window_at = at;
         self.bytes_read += read as u64;

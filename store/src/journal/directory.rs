@@ -35,6 +35,8 @@ pub(crate) struct Directory {
 struct State {
     /// Keyed by number first: two masters may have given out the same number, never the same name.
     files: BTreeMap<(SegmentNumber, u64), u64>,
+    /// Files that hold nothing and wait for their removal.
+    set_aside: BTreeMap<(SegmentNumber, u64), u64>,
     /// Most recently used last.
     open: Vec<(SegmentNumber, Arc<dyn ReadFile>)>,
 }
@@ -53,10 +55,19 @@ impl Directory {
         let mut files = BTreeMap::new();
         for name in names(&*fs, path)? {
             let file = path.join(name.to_string());
-            let bytes = fs.file_len(&file).map_err(Error::io("read the length of", &file))?;
+            let bytes = fs
+                .file_len(&file)
+                .map_err(Error::io("read the length of", &file))?;
             files.insert((name.number, name.epoch), bytes);
         }
-        Ok(Self { fs, path: path.to_owned(), state: Mutex::new(State { files, open: Vec::new() }) })
+        Ok(Self {
+            fs,
+            path: path.to_owned(),
+            state: Mutex::new(State {
+                files,
+                ..State::default()
+            }),
+        })
     }
 
     /// Highest epoch in any segment's name, 0 without one: a new master must go above it.
@@ -71,15 +82,24 @@ impl Directory {
         }
     }
 
-    /// Segment files by number, spares included.
+    /// Segment files by number: those of the journal, and behind the one being written the spares.
     pub(crate) fn segments(&self) -> Vec<SegmentInfo> {
         let state = self.state();
-        state.files.iter().map(|(&(number, epoch), &bytes)| SegmentInfo { number, epoch, bytes }).collect()
+        state
+            .files
+            .iter()
+            .map(|(&(number, epoch), &bytes)| SegmentInfo {
+                number,
+                epoch,
+                bytes,
+            })
+            .collect()
     }
 
     /// Disk taken by all segment files, spares included.
     pub(crate) fn bytes_on_disk(&self) -> u64 {
-        self.state().files.values().sum()
+        let state = self.state();
+        state.files.values().chain(state.set_aside.values()).sum()
     }
 
     /// Bytes free on the disk below.
@@ -87,7 +107,9 @@ impl Directory {
     /// # Errors
     /// [`Error::Io`].
     pub(crate) fn available_space(&self) -> Result<u64> {
-        self.fs.available_space(&self.path).map_err(Error::io("read the free space of", &self.path))
+        self.fs
+            .available_space(&self.path)
+            .map_err(Error::io("read the free space of", &self.path))
     }
 
     /// Removes every file with this number or a lower one (oldest first; a lower one can only be what a replaced master
@@ -97,11 +119,17 @@ impl Directory {
     /// [`Error::Io`].
     pub(crate) fn remove_through(&self, number: SegmentNumber) -> Result<u64> {
         let mut freed = 0;
-        for info in self.segments().into_iter().filter(|info| info.number <= number) {
+        for info in self
+            .segments()
+            .into_iter()
+            .filter(|info| info.number <= number)
+        {
             self.remove_file(&self.path_of(&info))?;
             freed += info.bytes;
         }
-        self.fs.sync_dir(&self.path).map_err(Error::io("sync", &self.path))?;
+        self.fs
+            .sync_dir(&self.path)
+            .map_err(Error::io("sync", &self.path))?;
         Ok(freed)
     }
 
@@ -132,7 +160,13 @@ impl Directory {
     }
 
     pub(super) fn path_of(&self, info: &SegmentInfo) -> PathBuf {
-        self.path.join(SegmentName { epoch: info.epoch, number: info.number }.to_string())
+        self.path.join(
+            SegmentName {
+                epoch: info.epoch,
+                number: info.number,
+            }
+            .to_string(),
+        )
     }
 
     pub(super) fn fs(&self) -> &Arc<dyn Fs> {
@@ -145,7 +179,20 @@ impl Directory {
 
     /// Counts a file that the preparer has created, or one that has become longer.
     pub(super) fn register(&self, info: SegmentInfo) {
-        self.state().files.insert((info.number, info.epoch), info.bytes);
+        self.state()
+            .files
+            .insert((info.number, info.epoch), info.bytes);
+    }
+
+    /// From now on these only take room until they are removed.
+    pub(super) fn set_aside(&self, leftovers: &[SegmentInfo]) {
+        let mut state = self.state();
+        for info in leftovers {
+            state.files.remove(&(info.number, info.epoch));
+            state
+                .set_aside
+                .insert((info.number, info.epoch), info.bytes);
+        }
     }
 
     /// Removes one file, without syncing the directory.
@@ -156,10 +203,14 @@ impl Directory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("remove", path)(error)),
         }
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<SegmentName>().ok());
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse::<SegmentName>().ok());
         if let Some(name) = name {
             let mut state = self.state();
             state.files.remove(&(name.number, name.epoch));
+            state.set_aside.remove(&(name.number, name.epoch));
             state.open.retain(|(open, _)| *open != name.number);
         }
         Ok(())
@@ -167,7 +218,10 @@ impl Directory {
 
     /// With two files of one number, the higher epoch is the real one.
     fn locate(&self, state: &State, number: SegmentNumber) -> PathBuf {
-        let found = state.files.range((number, 0)..=(number, u64::MAX)).next_back();
+        let found = state
+            .files
+            .range((number, 0)..=(number, u64::MAX))
+            .next_back();
         let epoch = found.map_or(0, |(&(_, epoch), _)| epoch);
         self.path.join(SegmentName { epoch, number }.to_string())
     }
@@ -186,7 +240,11 @@ fn names(fs: &dyn Fs, path: &Path) -> Result<Vec<SegmentName>> {
             continue;
         }
         let Ok(parsed) = name.parse() else {
-            return Err(Error::Damaged { path: path.join(&name), offset: 0, what: "not the name of a segment".into() });
+            return Err(Error::Damaged {
+                path: path.join(&name),
+                offset: 0,
+                what: "not the name of a segment".into(),
+            });
         };
         names.push(parsed);
     }

@@ -47,7 +47,10 @@ impl End {
     /// The place behind the last batch.
     pub(crate) fn after(&self) -> After {
         After {
-            position: Position { segment: self.segment, offset: self.offset },
+            position: Position {
+                segment: self.segment,
+                offset: self.offset,
+            },
             number: self.last_batch,
             crc: self.last_crc,
         }

@@ -30,7 +30,11 @@ pub(crate) fn padded_len(records: usize) -> u64 {
 impl BatchHeader {
     /// Writes the header in front of the records that already stand in `frame`; answers the checksum.
     pub(crate) fn write(&self, frame: &mut [u8]) -> u32 {
-        assert_eq!(frame.len(), HEADER_BYTES + self.length as usize, "a frame is its header and its records");
+        assert_eq!(
+            frame.len(),
+            HEADER_BYTES + self.length as usize,
+            "a frame is its header and its records"
+        );
         frame[0..4].copy_from_slice(MAGIC);
         frame[8..12].copy_from_slice(&self.length.to_le_bytes());
         frame[12..16].copy_from_slice(&self.previous_crc.to_le_bytes());
@@ -94,7 +98,14 @@ mod tests {
     fn frame() -> Vec<u8> {
         let mut bytes = vec![0; HEADER_BYTES];
         bytes.extend_from_slice(b"records");
-        let header = BatchHeader { length: 7, previous_crc: 1, epoch: 2, number: 3, time_ms: 4, count: 5 };
+        let header = BatchHeader {
+            length: 7,
+            previous_crc: 1,
+            epoch: 2,
+            number: 3,
+            time_ms: 4,
+            count: 5,
+        };
         header.write(&mut bytes);
         bytes
     }
@@ -103,8 +114,8 @@ mod tests {
     fn the_layout_is_that_of_the_format() {
         let bytes = frame();
         let expected: [u8; 40] = [
-            7, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0,
-            0, 0, 0, 0,
+            7, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0,
+            0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0,
         ];
         assert_eq!(&bytes[0..4], b"HFB1");
         assert_eq!(bytes[4..8], crc32fast::hash(&bytes[8..]).to_le_bytes());

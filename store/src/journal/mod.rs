@@ -31,9 +31,12 @@ mod writer;
 pub(crate) use batch::Batch;
 pub(crate) use directory::{Directory, SegmentInfo};
 pub(crate) use end::{After, End};
+#[cfg(test)]
 pub(crate) use preparer::Prepare;
 pub(crate) use reader::Reader;
 pub(crate) use recover::recover;
 pub(crate) use scan::scan_segment;
 pub(crate) use view::View;
-pub(crate) use writer::{Placed, Writer, WriterSettings};
+#[cfg(test)]
+pub(crate) use writer::Placed;
+pub(crate) use writer::{Writer, WriterSettings};

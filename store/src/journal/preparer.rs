@@ -50,7 +50,15 @@ impl Preparer {
     pub(super) fn new(maker: Maker) -> Self {
         let directory = Arc::clone(maker.directory());
         let (maker, state, changed) = (Mutex::new(maker), Mutex::default(), Condvar::default());
-        Self { shared: Arc::new(Shared { directory, maker, state, changed }), thread: None }
+        Self {
+            shared: Arc::new(Shared {
+                directory,
+                maker,
+                state,
+                changed,
+            }),
+            thread: None,
+        }
     }
 
     /// Begins, with removing `leftovers`: a takeover must not wait for that.
@@ -61,8 +69,13 @@ impl Preparer {
             return Ok(());
         }
         let worker = Arc::clone(&self.shared);
-        let spawned = thread::Builder::new().name("store-prepare".into()).spawn(move || worker.run());
-        self.thread = Some(spawned.map_err(|error| Error::Thread { name: "store-prepare", why: error.to_string() })?);
+        let spawned = thread::Builder::new()
+            .name("store-prepare".into())
+            .spawn(move || worker.run());
+        self.thread = Some(spawned.map_err(|error| Error::Thread {
+            name: "store-prepare",
+            why: error.to_string(),
+        })?);
         Ok(())
     }
 
@@ -113,7 +126,11 @@ impl Preparer {
                 self.shared.changed.notify_all();
             }
             if self.thread.is_some() {
-                state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self
+                    .shared
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
             } else {
                 drop(state);
                 self.shared.step();
@@ -146,7 +163,11 @@ impl Shared {
             if state.has_work() {
                 continue;
             }
-            drop(self.changed.wait(state).unwrap_or_else(PoisonError::into_inner));
+            drop(
+                self.changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
         }
     }
 
@@ -156,7 +177,9 @@ impl Shared {
         if state.stopped {
             return false;
         }
-        let Some(leftover) = state.leftovers.pop() else { return false };
+        let Some(leftover) = state.leftovers.pop() else {
+            return false;
+        };
         drop(state);
         let path = self.directory.path_of(&leftover);
         if let Err(error) = self.directory.remove_file(&path) {
@@ -167,7 +190,9 @@ impl Shared {
 
     /// Does one step; answers whether there was one to do.
     fn step(&self) -> bool {
-        let Some(step) = self.state().next_step() else { return false };
+        let Some(step) = self.state().next_step() else {
+            return false;
+        };
         let mut maker = self.maker.lock().unwrap_or_else(PoisonError::into_inner);
         match step {
             Step::Reserve { last_reserve } => {
@@ -193,7 +218,11 @@ impl Shared {
             return;
         };
         // After a real failure the store's files are left alone; the next start removes this one.
-        let discarded = if matches!(error, Error::Full { .. }) { maker.discard(spare) } else { Ok(()) };
+        let discarded = if matches!(error, Error::Full { .. }) {
+            maker.discard(spare)
+        } else {
+            Ok(())
+        };
         let mut state = self.state();
         state.spares.forget_filling();
         state.note(discarded.err().unwrap_or(error));
@@ -206,14 +235,20 @@ impl Shared {
 
 impl State {
     fn has_work(&self) -> bool {
-        !self.stopped && self.failed.is_none() && (self.spares.wants_fill() || (self.full.is_none() && self.spares.wants_room()))
+        !self.stopped
+            && self.failed.is_none()
+            && (self.spares.wants_fill() || (self.full.is_none() && self.spares.wants_room()))
     }
 
     fn next_step(&mut self) -> Option<Step> {
         if self.stopped || self.failed.is_some() {
             return None;
         }
-        if self.full.is_some() { self.spares.next_fill() } else { self.spares.next_step() }
+        if self.full.is_some() {
+            self.spares.next_fill()
+        } else {
+            self.spares.next_step()
+        }
     }
 
     fn note(&mut self, error: Error) {

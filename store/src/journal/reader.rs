@@ -39,10 +39,16 @@ impl Reader {
     pub(crate) fn read_span(&self, position: Position, len: usize) -> Result<Vec<u8>> {
         let file = self.directory.open_read(position.segment)?;
         let mut bytes = vec![0; len];
-        let read = file.read_at(&mut bytes, position.offset).map_err(|source| {
-            let path = self.directory.path_of_number(position.segment);
-            Error::Io { what: "read", path, source }
-        })?;
+        let read = file
+            .read_at(&mut bytes, position.offset)
+            .map_err(|source| {
+                let path = self.directory.path_of_number(position.segment);
+                Error::Io {
+                    what: "read",
+                    path,
+                    source,
+                }
+            })?;
         if read == len {
             return Ok(bytes);
         }
@@ -58,11 +64,18 @@ impl Reader {
         if found == crc {
             return Ok(());
         }
-        let what = format!("payload of {} bytes: crc 0x{found:08x}, want 0x{crc:08x}", payload.len());
+        let what = format!(
+            "payload of {} bytes: crc 0x{found:08x}, want 0x{crc:08x}",
+            payload.len()
+        );
         Err(self.damaged(position, what))
     }
 
     fn damaged(&self, position: Position, what: String) -> Error {
-        Error::Damaged { path: self.directory.path_of_number(position.segment), offset: position.offset, what }
+        Error::Damaged {
+            path: self.directory.path_of_number(position.segment),
+            offset: position.offset,
+            what,
+        }
     }
 }

@@ -37,8 +37,16 @@ pub(crate) fn recover(
 fn start_of(directory: &Directory, chain: &Chain, from: Option<After>) -> End {
     let files = directory.segments();
     let mut end = End {
-        highest_number: files.iter().map(|info| info.number).max().unwrap_or_default(),
-        highest_epoch: files.iter().map(|info| info.epoch).max().unwrap_or_default(),
+        highest_number: files
+            .iter()
+            .map(|info| info.number)
+            .max()
+            .unwrap_or_default(),
+        highest_epoch: files
+            .iter()
+            .map(|info| info.epoch)
+            .max()
+            .unwrap_or_default(),
         bytes_read: chain.bytes_read,
         leftovers: chain.leftovers.clone(),
         ..End::default()
@@ -75,7 +83,11 @@ pub(super) fn read_segment(
     end.epoch = link.info.epoch;
     check_bounds(&cursor, link, sealed, end.offset)?;
     let number = end.last_batch.0 + 1;
-    let mut expected = Expected { epoch: link.info.epoch, number, previous_crc: end.last_crc };
+    let mut expected = Expected {
+        epoch: link.info.epoch,
+        number,
+        previous_crc: end.last_crc,
+    };
     while end.offset < limit {
         match cursor.batch(end.offset, &expected)? {
             Found::Batch(view) => {
@@ -105,11 +117,17 @@ fn check_bounds(cursor: &Cursor, link: &Link, sealed: Option<Seal>, start: u64) 
     if let Some(seal) = sealed
         && (seal.end > link.info.bytes || seal.end < BLOCK_BYTES)
     {
-        let what = format!("sealed at {}, but the file has {} bytes", seal.end, link.info.bytes);
+        let what = format!(
+            "sealed at {}, but the file has {} bytes",
+            seal.end, link.info.bytes
+        );
         return Err(cursor.damaged(seal.end, what));
     }
     if start < BLOCK_BYTES || start > cursor.limit() || !start.is_multiple_of(BLOCK_BYTES) {
-        let what = format!("the index refers to byte {start}, the segment ends at {}", cursor.limit());
+        let what = format!(
+            "the index refers to byte {start}, the segment ends at {}",
+            cursor.limit()
+        );
         return Err(cursor.damaged(start, what));
     }
     Ok(())

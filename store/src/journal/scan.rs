@@ -22,7 +22,11 @@ pub(crate) fn scan_segment(
     let files = directory.segments();
     let Some(info) = files.iter().rev().find(|info| info.number == number) else {
         let what = "the segment is not there".to_owned();
-        return Err(Error::Damaged { path: directory.path_of_number(number), offset: 0, what });
+        return Err(Error::Damaged {
+            path: directory.path_of_number(number),
+            offset: 0,
+            what,
+        });
     };
     let link = read_sealed(directory, info, &mut 0)?;
     let seal = seal_of(directory, &link, &files)?;
@@ -33,10 +37,16 @@ pub(crate) fn scan_segment(
 fn seal_of(directory: &Directory, link: &Link, files: &[SegmentInfo]) -> Result<Seal> {
     for later in files.iter().filter(|info| info.number > link.info.number) {
         // A spare, or what a replaced master left: not the successor.
-        let Ok(later) = read_sealed(directory, later, &mut 0) else { continue };
+        let Ok(later) = read_sealed(directory, later, &mut 0) else {
+            continue;
+        };
         if (later.seal.segment, later.seal.epoch) == (link.info.number, link.info.epoch) {
             return Ok(later.seal);
         }
     }
-    Err(Error::Damaged { path: directory.path_of(&link.info), offset: 0, what: "no later segment seals it".into() })
+    Err(Error::Damaged {
+        path: directory.path_of(&link.info),
+        offset: 0,
+        what: "no later segment seals it".into(),
+    })
 }

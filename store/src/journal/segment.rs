@@ -39,13 +39,19 @@ impl FromStr for SegmentName {
     fn from_str(name: &str) -> Result<Self, BadName> {
         let (epoch, rest) = name.split_once('-').ok_or(BadName)?;
         let number = rest.strip_suffix(".seg").ok_or(BadName)?;
-        Ok(Self { epoch: hex(epoch)?, number: SegmentNumber(hex(number)?) })
+        Ok(Self {
+            epoch: hex(epoch)?,
+            number: SegmentNumber(hex(number)?),
+        })
     }
 }
 
 /// Exactly one spelling per number, so that a name is never ambiguous.
 fn hex(digits: &str) -> Result<u64, BadName> {
-    let plain = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let plain = digits.len() == 16
+        && digits
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if !plain {
         return Err(BadName);
     }
@@ -113,7 +119,11 @@ impl HeaderBlock {
             return Self::Torn("a block size other than 4096");
         }
         let number = SegmentNumber(u64_at(block, 24));
-        Self::Valid(SegmentHeader { epoch: u64_at(block, 16), number, length: u64_at(block, 32) })
+        Self::Valid(SegmentHeader {
+            epoch: u64_at(block, 16),
+            number,
+            length: u64_at(block, 32),
+        })
     }
 }
 
@@ -123,7 +133,10 @@ mod tests {
 
     #[test]
     fn names_have_one_spelling() {
-        let name = SegmentName { epoch: 0x1f, number: SegmentNumber(3) };
+        let name = SegmentName {
+            epoch: 0x1f,
+            number: SegmentNumber(3),
+        };
         assert_eq!(name.to_string(), "000000000000001f-0000000000000003.seg");
         assert_eq!(name.to_string().parse(), Ok(name));
         let wrong = [
@@ -141,10 +154,15 @@ mod tests {
 
     #[test]
     fn the_header_is_that_of_the_format() {
-        let header = SegmentHeader { epoch: 2, number: SegmentNumber(3), length: 1 << 20 };
+        let header = SegmentHeader {
+            epoch: 2,
+            number: SegmentNumber(3),
+            length: 1 << 20,
+        };
         let bytes = header.encode();
         let fields: [u8; 32] = [
-            1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 16, 0, 0,
+            1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0,
+            16, 0, 0,
         ];
         assert_eq!(&bytes[0..8], b"HOLDFSEG");
         assert_eq!(bytes[8..12], crc32fast::hash(&bytes[12..]).to_le_bytes());
@@ -155,19 +173,35 @@ mod tests {
 
     #[test]
     fn every_changed_byte_and_every_cut_is_noticed() {
-        let good = SegmentHeader { epoch: 2, number: SegmentNumber(3), length: 8192 }.encode();
+        let good = SegmentHeader {
+            epoch: 2,
+            number: SegmentNumber(3),
+            length: 8192,
+        }
+        .encode();
         for at in 0..good.len() {
             let mut bad = good;
             bad[at] ^= 1;
-            assert!(matches!(HeaderBlock::parse(&bad), HeaderBlock::Torn(_)), "byte {at}");
-            assert!(!matches!(HeaderBlock::parse(&good[..at]), HeaderBlock::Valid(_)), "cut at {at}");
+            assert!(
+                matches!(HeaderBlock::parse(&bad), HeaderBlock::Torn(_)),
+                "byte {at}"
+            );
+            assert!(
+                !matches!(HeaderBlock::parse(&good[..at]), HeaderBlock::Valid(_)),
+                "cut at {at}"
+            );
         }
         assert_eq!(HeaderBlock::parse(&[0; 4096]), HeaderBlock::Zero);
     }
 
     #[test]
     fn another_format_is_named() {
-        let mut bytes = SegmentHeader { epoch: 2, number: SegmentNumber(3), length: 8192 }.encode();
+        let mut bytes = SegmentHeader {
+            epoch: 2,
+            number: SegmentNumber(3),
+            length: 8192,
+        }
+        .encode();
         bytes[12] = 9;
         let crc = crc32fast::hash(&bytes[12..]);
         bytes[8..12].copy_from_slice(&crc.to_le_bytes());

@@ -55,7 +55,9 @@ impl Spares {
     /// The next step, if there is anything to do. A fill comes last: room is more urgent than zeros.
     pub(super) fn next_step(&mut self) -> Option<Step> {
         if self.wants_room() {
-            return Some(Step::Reserve { last_reserve: self.count() == 0 });
+            return Some(Step::Reserve {
+                last_reserve: self.count() == 0,
+            });
         }
         self.next_fill()
     }
@@ -160,18 +162,30 @@ impl Maker {
         {
             let available = limit.saturating_sub(self.directory.bytes_on_disk());
             if bytes > available {
-                return Err(Error::Full { needed: bytes, available });
+                return Err(Error::Full {
+                    needed: bytes,
+                    available,
+                });
             }
         }
         // A name is used once, even when the creation fails half way.
-        let info = SegmentInfo { number: self.next_number, epoch: self.epoch, bytes };
+        let info = SegmentInfo {
+            number: self.next_number,
+            epoch: self.epoch,
+            bytes,
+        };
         self.next_number = SegmentNumber(self.next_number.0 + 1);
         let path = self.directory.path_of(&info);
         let created = self.directory.fs().create(&path, bytes);
         let file = created.map_err(|source| self.judge("create", &path, bytes, source))?;
         self.next_bytes = (bytes * SEGMENT_GROWTH).min(self.segment_bytes);
         self.directory.register(info);
-        Ok(Spare { info, file, path, filled: 0 })
+        Ok(Spare {
+            info,
+            file,
+            path,
+            filled: 0,
+        })
     }
 
     /// Fills a piece; with the last one the segment is synced, named durably and locked.
@@ -184,9 +198,15 @@ impl Maker {
         let filled = spare.file.fill(spare.filled, piece);
         filled.map_err(|source| self.judge("fill", path, total, source))?;
         if spare.filled + piece == total {
-            spare.file.finish().map_err(|source| self.judge("sync", path, total, source))?;
+            spare
+                .file
+                .finish()
+                .map_err(|source| self.judge("sync", path, total, source))?;
             let dir = self.directory.path();
-            self.directory.fs().sync_dir(dir).map_err(Error::io("sync", dir))?;
+            self.directory
+                .fs()
+                .sync_dir(dir)
+                .map_err(Error::io("sync", dir))?;
             spare.file.lock().map_err(Error::io("lock", path))?;
         }
         spare.filled += piece;
@@ -204,12 +224,22 @@ impl Maker {
         &self.directory
     }
 
-    fn judge(&self, what: &'static str, path: &std::path::Path, needed: u64, source: io::Error) -> Error {
+    fn judge(
+        &self,
+        what: &'static str,
+        path: &std::path::Path,
+        needed: u64,
+        source: io::Error,
+    ) -> Error {
         if is_full(&source) {
             let available = self.directory.available_space().unwrap_or(0);
             return Error::Full { needed, available };
         }
-        Error::Io { what, path: path.to_owned(), source }
+        Error::Io {
+            what,
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 
@@ -229,12 +259,22 @@ pub(super) fn lengthen(directory: &Directory, spare: &mut Spare, bytes: u64) -> 
         }
         Err(source) if is_full(&source) => {
             let available = directory.available_space().unwrap_or(0);
-            Err(Error::Full { needed: bytes - spare.info.bytes, available })
+            Err(Error::Full {
+                needed: bytes - spare.info.bytes,
+                available,
+            })
         }
-        Err(source) => Err(Error::Io { what: "lengthen", path: spare.path.clone(), source }),
+        Err(source) => Err(Error::Io {
+            what: "lengthen",
+            path: spare.path.clone(),
+            source,
+        }),
     }
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }

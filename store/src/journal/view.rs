@@ -27,7 +27,14 @@ impl View<'_> {
     /// The place behind this batch.
     pub(crate) fn after(&self) -> After {
         let start = self.position.offset - super::frame::HEADER_BYTES as u64;
-        let position = Position { segment: self.position.segment, offset: start + padded_len(self.records.len()) };
-        After { position, number: self.number, crc: self.crc }
+        let position = Position {
+            segment: self.position.segment,
+            offset: start + padded_len(self.records.len()),
+        };
+        After {
+            position,
+            number: self.number,
+            crc: self.crc,
+        }
     }
 }

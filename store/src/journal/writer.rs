@@ -78,7 +78,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Removes what holds nothing, makes durable what recovery has read, and seals it in a new segment of this epoch.
+    /// Seals the end that recovery has found in a new segment of this epoch, and begins to remove what holds nothing.
     ///
     /// # Errors
     /// [`Error::Full`] when there is no room for the first segment, [`Error::Io`], [`Error::Thread`].
@@ -92,14 +92,14 @@ impl Writer {
         settings: &WriterSettings,
         now_ms: u64,
     ) -> Result<Self> {
-        assert!(epoch > end.highest_epoch, "epoch {epoch} is not above {}", end.highest_epoch);
-        if end.segment != SegmentNumber(0) {
-            // What a killed master wrote and never synced was readable to us; the seal must not outlive it.
-            let last = directory.path_of(&SegmentInfo { number: end.segment, epoch: end.epoch, bytes: 0 });
-            directory.fs().sync_file(&last).map_err(Error::io("sync", &last))?;
-        }
+        assert!(
+            epoch > end.highest_epoch,
+            "epoch {epoch} is not above {}",
+            end.highest_epoch
+        );
         let mut maker = Maker::new(Arc::clone(directory), epoch, end.highest_number, settings);
         let mut leftovers = end.leftovers.clone();
+        directory.set_aside(&leftovers);
         let mut first = maker.make_now();
         if matches!(first, Err(Error::Full { .. })) {
             // The last master's spares are room enough, once they are gone.
@@ -121,8 +121,6 @@ impl Writer {
             poisoned: false,
         };
         writer.write_head(end.seal(), now_ms)?;
-        let dir = directory.path();
-        directory.fs().sync_dir(dir).map_err(Error::io("sync", dir))?;
         writer.preparer.run(settings.prepare, leftovers)?;
         Ok(writer)
     }
@@ -164,10 +162,16 @@ impl Writer {
         }
         assert!(!batch.is_empty(), "a batch holds at least one record");
         if batch.len() > MAX_FRAME_BYTES {
-            return Err(Error::TooLarge { bytes: batch.len(), limit: MAX_FRAME_BYTES });
+            return Err(Error::TooLarge {
+                bytes: batch.len(),
+                limit: MAX_FRAME_BYTES,
+            });
         }
         let placed = self.place(batch, now_ms, urgent);
-        if placed.as_ref().is_err_and(|error| !matches!(error, Error::Full { .. })) {
+        if placed
+            .as_ref()
+            .is_err_and(|error| !matches!(error, Error::Full { .. }))
+        {
             self.poisoned = true;
             self.preparer.stop();
         }
@@ -180,11 +184,20 @@ impl Writer {
         if rolled {
             self.roll(len, urgent, now_ms)?;
         }
-        let position =
-            Position { segment: self.info.number, offset: self.after.position.offset + HEADER_BYTES as u64 };
+        let position = Position {
+            segment: self.info.number,
+            offset: self.after.position.offset + HEADER_BYTES as u64,
+        };
         let after = self.write(batch, now_ms)?;
         let head = if rolled { 2 * BLOCK_BYTES } else { 0 };
-        Ok(Placed { position, number: after.number, crc: after.crc, after, bytes_on_disk: len + head, rolled })
+        Ok(Placed {
+            position,
+            number: after.number,
+            crc: after.crc,
+            after,
+            bytes_on_disk: len + head,
+            rolled,
+        })
     }
 
     /// Begins the next segment with a seal of this one. The old file is closed, and with it its lock.
@@ -206,19 +219,36 @@ impl Writer {
     /// durable, so a torn head never hides an acknowledged batch.
     fn write_head(&mut self, seal: Seal, now_ms: u64) -> Result<()> {
         let info = self.info;
-        let header = SegmentHeader { epoch: info.epoch, number: info.number, length: info.bytes };
+        let header = SegmentHeader {
+            epoch: info.epoch,
+            number: info.number,
+            length: info.bytes,
+        };
         self.seal.clear();
         self.seal.push_record(&Record::Seal(seal));
         let number = BatchNumber(seal.last_batch + 1);
         let (crc, blocks) = self.seal.frame(seal.last_crc, self.epoch, number.0, now_ms);
-        assert_eq!(blocks.len() as u64, BLOCK_BYTES, "a seal fits into one block");
+        assert_eq!(
+            blocks.len() as u64,
+            BLOCK_BYTES,
+            "a seal fits into one block"
+        );
         self.head.truncate(0);
         self.head.extend(&header.encode());
         self.head.pad();
         self.head.extend(blocks);
-        self.file.write_durable(0, self.head.as_slice()).map_err(Error::io("write", self.path()))?;
-        let position = Position { segment: info.number, offset: 2 * BLOCK_BYTES };
-        self.after = After { position, number, crc };
+        self.file
+            .write_durable(0, self.head.as_slice())
+            .map_err(Error::io("write", self.path()))?;
+        let position = Position {
+            segment: info.number,
+            offset: 2 * BLOCK_BYTES,
+        };
+        self.after = After {
+            position,
+            number,
+            crc,
+        };
         Ok(())
     }
 
@@ -227,10 +257,21 @@ impl Writer {
         let (crc, blocks) = batch.frame(self.after.crc, self.epoch, number.0, now_ms);
         let offset = self.after.position.offset;
         if let Err(source) = self.file.write_durable(offset, blocks) {
-            return Err(Error::Io { what: "write", path: self.path(), source });
+            return Err(Error::Io {
+                what: "write",
+                path: self.path(),
+                source,
+            });
         }
-        let position = Position { segment: self.info.number, offset: offset + blocks.len() as u64 };
-        self.after = After { position, number, crc };
+        let position = Position {
+            segment: self.info.number,
+            offset: offset + blocks.len() as u64,
+        };
+        self.after = After {
+            position,
+            number,
+            crc,
+        };
         Ok(self.after)
     }
 

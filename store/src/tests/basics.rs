@@ -18,8 +18,14 @@ impl Fixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("temp dir");
         let (collected, collector) = Collected::new();
-        let (store, recovery) = Store::open(dir.path(), hold(dir.path()), small(), collector).expect("open");
-        Self { dir, store: Some(store), collected, recovery }
+        let (store, recovery) =
+            Store::open(dir.path(), hold(dir.path()), small(), collector).expect("open");
+        Self {
+            dir,
+            store: Some(store),
+            collected,
+            recovery,
+        }
     }
 
     fn store(&self) -> &Store<u64> {
@@ -30,7 +36,8 @@ impl Fixture {
         self.store.take().expect("open").close().expect("close");
         let (collected, collector) = Collected::new();
         let dir = self.dir.path();
-        let (store, recovery) = Store::open(dir, hold(dir), small(), collector).expect("open again");
+        let (store, recovery) =
+            Store::open(dir, hold(dir), small(), collector).expect("open again");
         (self.store, self.collected, self.recovery) = (Some(store), collected, recovery);
     }
 
@@ -43,8 +50,14 @@ impl Fixture {
     }
 
     fn payloads(&self, queue: QueueId) -> Vec<(u64, u16, Vec<u8>)> {
-        let stored = self.store().read(queue, Seq(0), usize::MAX, usize::MAX).expect("read");
-        stored.into_iter().map(|m| (m.seq.0, m.redeliveries, m.payload.to_vec())).collect()
+        let stored = self
+            .store()
+            .read(queue, Seq(0), usize::MAX, usize::MAX)
+            .expect("read");
+        stored
+            .into_iter()
+            .map(|m| (m.seq.0, m.redeliveries, m.payload.to_vec()))
+            .collect()
     }
 }
 
@@ -57,7 +70,10 @@ fn a_message_is_stored_read_acknowledged_and_stays_gone() {
         work.message(queue, Seq(1), None, 0, b"one");
         work.message_parts(queue, Seq(2), None, 0, &[b"t", b"", b"wo"]);
     });
-    assert_eq!(fixture.payloads(queue), [(1, 0, b"one".to_vec()), (2, 0, b"two".to_vec())]);
+    assert_eq!(
+        fixture.payloads(queue),
+        [(1, 0, b"one".to_vec()), (2, 0, b"two".to_vec())]
+    );
     fixture.commit(2, |work| {
         work.removed(queue, &[Seq(1)]);
         work.redelivered(queue, Seq(2), 3);
@@ -66,8 +82,14 @@ fn a_message_is_stored_read_acknowledged_and_stays_gone() {
     for _ in 0..2 {
         assert_eq!(fixture.payloads(queue), [(2, 3, b"two".to_vec())]);
         let summary = fixture.store().queue(queue).expect("there");
-        assert_eq!((summary.name.as_slice(), summary.count, summary.bytes), (&b"orders"[..], 1, 3));
-        assert_eq!((summary.first, summary.next_seq, summary.mark), (Some(Seq(2)), Seq(3), Seq(10)));
+        assert_eq!(
+            (summary.name.as_slice(), summary.count, summary.bytes),
+            (&b"orders"[..], 1, 3)
+        );
+        assert_eq!(
+            (summary.first, summary.next_seq, summary.mark),
+            (Some(Seq(2)), Seq(3), Seq(10))
+        );
         assert_eq!(fixture.store().queues(), [summary]);
         fixture.reopen();
         assert_eq!(fixture.recovery.queues, fixture.store().queues());
@@ -93,16 +115,25 @@ fn tokens_come_in_the_order_of_submission() {
                     if n % 7 > 0 {
                         work.message(queue, Seq(1 + thread * 200 + n), None, 0, b"payload");
                     }
-                    store.submit_from(&mut work, 1 + thread * 1000 + n).expect("submit");
+                    store
+                        .submit_from(&mut work, 1 + thread * 1000 + n)
+                        .expect("submit");
                 }
             });
         }
     });
     fixture.commit(9_999, |_| {});
     let tokens = fixture.collected.tokens();
-    assert_eq!(tokens.len(), 802, "empty work is answered too, and last what came last");
+    assert_eq!(
+        tokens.len(),
+        802,
+        "empty work is answered too, and last what came last"
+    );
     for thread in 0..4 {
-        let of_thread: Vec<_> = tokens.iter().filter(|t| **t > 0 && **t < 9_999 && (**t - 1) / 1000 == thread).collect();
+        let of_thread: Vec<_> = tokens
+            .iter()
+            .filter(|t| **t > 0 && **t < 9_999 && (**t - 1) / 1000 == thread)
+            .collect();
         assert!(of_thread.is_sorted() && of_thread.len() == 200);
     }
     assert_eq!(fixture.store().pending_bytes(), 0);
@@ -118,18 +149,33 @@ fn reading_is_bounded_by_count_and_bytes_but_gives_at_least_one() {
     fixture.commit(1, |work| {
         work.queue(queue, b"q");
         for seq in 1..=9 {
-            work.message(queue, Seq(seq), None, 0, &[u8::try_from(seq).expect("small"); 100]);
+            work.message(
+                queue,
+                Seq(seq),
+                None,
+                0,
+                &[u8::try_from(seq).expect("small"); 100],
+            );
         }
     });
     let read = |from, count, bytes| {
-        let stored = fixture.store().read(queue, Seq(from), count, bytes).expect("read");
+        let stored = fixture
+            .store()
+            .read(queue, Seq(from), count, bytes)
+            .expect("read");
         stored.into_iter().map(|m| m.seq.0).collect::<Vec<_>>()
     };
     assert_eq!(read(0, 3, 10_000), [1, 2, 3]);
     assert_eq!(read(5, 100, 250), [5, 6]);
     assert_eq!(read(5, 100, 1), [5]);
     assert_eq!(read(10, 100, 1), [] as [u64; 0]);
-    assert!(fixture.store().read(QueueId(99), Seq(0), 1, 1).expect("read").is_empty());
+    assert!(
+        fixture
+            .store()
+            .read(QueueId(99), Seq(0), 1, 1)
+            .expect("read")
+            .is_empty()
+    );
 }
 
 #[test]
@@ -137,14 +183,29 @@ fn duplicates_are_noticed_in_flight_and_after_a_restart() {
     let mut fixture = Fixture::new();
     let queue = fixture.store().new_queue();
     assert!(fixture.store().note_producer(b"p", 7));
-    assert!(!fixture.store().note_producer(b"p", 7), "not even submitted yet");
+    assert!(
+        !fixture.store().note_producer(b"p", 7),
+        "not even submitted yet"
+    );
     fixture.commit(1, |work| {
         work.queue(queue, b"q");
-        work.message(queue, Seq(1), Some(ProducerSequence { producer: b"p", sequence: 7 }), 0, b"m");
+        work.message(
+            queue,
+            Seq(1),
+            Some(ProducerSequence {
+                producer: b"p",
+                sequence: 7,
+            }),
+            0,
+            b"m",
+        );
     });
     assert!(!fixture.store().note_producer(b"p", 7));
     fixture.reopen();
-    assert!(!fixture.store().note_producer(b"p", 7), "stored by the previous master");
+    assert!(
+        !fixture.store().note_producer(b"p", 7),
+        "stored by the previous master"
+    );
     assert!(fixture.store().note_producer(b"p", 8));
     assert!(fixture.store().note_producer(b"other", 7));
 }
@@ -211,7 +272,10 @@ fn what_cannot_be_written_is_refused_alone_and_close_refuses_everything() {
     let fixture = Fixture::new();
     let mut work = Work::new();
     work.outcome(&vec![0; 70_000], Outcome::Committed);
-    assert!(matches!(fixture.store().submit_from(&mut work, 1), Err(Error::TooLarge { bytes: 70_000, .. })));
+    assert!(matches!(
+        fixture.store().submit_from(&mut work, 1),
+        Err(Error::TooLarge { bytes: 70_000, .. })
+    ));
     fixture.commit(2, |work| work.outcome(b"fine", Outcome::Committed));
     let clone = fixture.store().clone();
     fixture.store().clone().close().expect("close");
@@ -224,14 +288,25 @@ fn what_cannot_be_written_is_refused_alone_and_close_refuses_everything() {
 #[test]
 fn settings_and_foreign_directories_are_refused_before_anything_is_written() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let settings = crate::Settings { segment_bytes: 5, ..small() };
+    let settings = crate::Settings {
+        segment_bytes: 5,
+        ..small()
+    };
     let (_, collector) = Collected::new();
-    assert!(matches!(Store::open(dir.path(), hold(dir.path()), settings, collector), Err(Error::Setting { .. })));
+    assert!(matches!(
+        Store::open(dir.path(), hold(dir.path()), settings, collector),
+        Err(Error::Setting { .. })
+    ));
     assert!(!dir.path().join("journal").exists());
 
     let foreign = tempfile::tempdir().expect("temp dir");
     let held = hold(foreign.path());
-    crate::Fs::replace(&crate::RealFs::new(None), &foreign.path().join("db.data"), b"theirs").expect("write");
+    crate::Fs::replace(
+        &crate::RealFs::new(None),
+        &foreign.path().join("db.data"),
+        b"theirs",
+    )
+    .expect("write");
     let (_, collector) = Collected::new();
     let opened = Store::<u64>::open(foreign.path(), held, small(), collector);
     assert!(matches!(opened, Err(Error::NotOurs { found, .. }) if found == "db.data"));

@@ -13,7 +13,7 @@ use super::support::{Collected, hold, small};
 use crate::index::{Backend, Opening};
 use crate::journal::{Prepare, Reader, WriterSettings};
 use crate::open::{self, Recovered};
-use crate::sim::{Choice, SimFs};
+use crate::sim::{Choice, Op, SimFs};
 use crate::{Fs, Outlet, Result, Settings, Store};
 
 const CHOICES: [Choice; 4] = [Choice::Lost, Choice::Kept, Choice::Seed(1), Choice::Seed(2)];
@@ -54,9 +54,15 @@ fn live(dir: &Path, seed: u64, units: usize) -> Life {
     for _ in 0..2 {
         let (collected, collector) = Collected::new();
         let fs: Arc<dyn Fs> = Arc::new(sim.clone());
-        let outlet = Marks { sim: sim.clone(), collected: Box::new(collector) };
+        let outlet = Marks {
+            sim: sim.clone(),
+            collected: Box::new(collector),
+        };
         let (store, _) = Store::open_with(&fs, dir, hold(dir), small(), outlet).expect("open");
-        let ids = Ids { queue: &|| store.new_queue(), staged: &|| store.new_staged() };
+        let ids = Ids {
+            queue: &|| store.new_queue(),
+            staged: &|| store.new_staged(),
+        };
         for _ in 0..units {
             let unit = script.next(&ids);
             model.apply(&unit);
@@ -80,6 +86,44 @@ fn live(dir: &Path, seed: u64, units: usize) -> Life {
     Life { sim, states }
 }
 
+/// A life whose disk dies at operation number `op`; ends when the store does.
+fn live_until(dir: &Path, seed: u64, op: usize) -> Life {
+    let sim = SimFs::new();
+    sim.die_at(op);
+    let mut states = vec![Contents::default()];
+    let (collected, collector) = Collected::new();
+    let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+    let outlet = Marks {
+        sim: sim.clone(),
+        collected: Box::new(collector),
+    };
+    let Ok((store, _)) = Store::open_with(&fs, dir, hold(dir), small(), outlet) else {
+        return Life { sim, states };
+    };
+    let (mut script, mut model) = (Script::new(seed), Model::default());
+    let ids = Ids {
+        queue: &|| store.new_queue(),
+        staged: &|| store.new_staged(),
+    };
+    for token in 1..200 {
+        let unit = script.next(&ids);
+        model.apply(&unit);
+        states.push(model.contents().clone());
+        let (Unit::Work(steps) | Unit::Stage(_, steps)) = &unit;
+        let submitted = match &unit {
+            Unit::Work(_) => store.submit(work_of(steps), token),
+            Unit::Stage(id, _) => store
+                .stage(*id, work_of(steps))
+                .and_then(|()| store.submit(crate::Work::new(), token)),
+        };
+        if submitted.is_err() || (script.random().below(3) == 0 && !collected.came(token)) {
+            break;
+        }
+    }
+    drop(store.close());
+    Life { sim, states }
+}
+
 fn recover(sim: &SimFs, dir: &Path, epoch: u64) -> Result<Recovered> {
     let settings = small();
     let opening = Opening {
@@ -91,7 +135,10 @@ fn recover(sim: &SimFs, dir: &Path, epoch: u64) -> Result<Recovered> {
         backend: Backend::File,
         settings: &settings,
     };
-    let writing = WriterSettings { prepare: Prepare::Inline, ..WriterSettings::from(&Settings { ..settings.clone() }) };
+    let writing = WriterSettings {
+        prepare: Prepare::Inline,
+        ..WriterSettings::from(&Settings { ..settings.clone() })
+    };
     let fs: Arc<dyn Fs> = Arc::new(sim.clone());
     open::recover(&fs, dir, opening, &writing, &|| Ok(()))
 }
@@ -103,13 +150,21 @@ fn check(life: &Life, sim: &SimFs, dir: &Path, marks: &[u64], epoch: u64, what: 
     let found = contents_of(&mut recovered.applied.index, &reader);
     let answered = usize::try_from(marks.iter().copied().max().unwrap_or(0)).expect("few");
     let is_prefix = life.states[answered..].iter().any(|state| *state == found);
-    let before = life.states[..answered].iter().rposition(|state| *state == found);
-    assert!(is_prefix, "{what}: answered up to {answered}, found the state after {before:?} (None: no state at all)");
+    let before = life.states[..answered]
+        .iter()
+        .rposition(|state| *state == found);
+    assert!(
+        is_prefix,
+        "{what}: answered up to {answered}, found the state after {before:?} (None: no state at all)"
+    );
     recovered
 }
 
 fn budget() -> usize {
-    std::env::var("HOLDFAST_CRASH_STATES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000)
+    std::env::var("HOLDFAST_CRASH_STATES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(2_000)
 }
 
 #[test]
@@ -139,7 +194,10 @@ fn nothing_answered_is_lost_at_any_crash() {
             }
         }
     });
-    assert!(looked >= budget.min(all) / 2, "{looked} of {all} states were looked at");
+    assert!(
+        looked >= budget.min(all) / 2,
+        "{looked} of {all} states were looked at"
+    );
 }
 
 #[test]
@@ -148,12 +206,38 @@ fn different_lives_end_well_too() {
         let dir = tempfile::tempdir().expect("temp dir");
         let life = live(dir.path(), seed, 120);
         let mut seen = 0_u64;
-        life.sim.for_each_crash(&[Choice::Seed(seed)], |at, marks, crashed| {
-            seen += 1;
-            if seen % 8 == seed % 8 {
-                let what = format!("life {seed}, crash at operation {at}");
-                drop(check(&life, &crashed, dir.path(), marks, 1_000, &what));
-            }
-        });
+        life.sim
+            .for_each_crash(&[Choice::Seed(seed)], |at, marks, crashed| {
+                seen += 1;
+                if seen % 8 == seed % 8 {
+                    let what = format!("life {seed}, crash at operation {at}");
+                    drop(check(&life, &crashed, dir.path(), marks, 1_000, &what));
+                }
+            });
+    }
+}
+
+#[test]
+fn a_disk_that_dies_anywhere_loses_nothing_that_was_answered() {
+    for op in (0..400).step_by(7) {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let life = live_until(dir.path(), 3, op);
+        let marks: Vec<_> = life
+            .sim
+            .ops()
+            .iter()
+            .filter_map(|op| {
+                if let Op::Mark(mark) = op {
+                    Some(*mark)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        for choice in CHOICES {
+            let crashed = life.sim.crash(choice);
+            let what = format!("the disk died at operation {op}, {choice:?}");
+            drop(check(&life, &crashed, dir.path(), &marks, 1_000, &what));
+        }
     }
 }

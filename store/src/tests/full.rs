@@ -26,7 +26,9 @@ fn fill(store: &Store<u64>, collected: &Collected) -> u64 {
         let mut work = Work::new();
         work.message(QUEUE, Seq(seq), None, 0, &[7; 10_000]);
         store.submit(work, seq).expect("submit");
-        eventually("durable or full", || collected.tokens().contains(&seq) || collected.fulls() == [true]);
+        eventually("durable or full", || {
+            collected.tokens().contains(&seq) || collected.fulls() == [true]
+        });
         if collected.fulls() == [true] {
             return seq + 1;
         }
@@ -58,13 +60,20 @@ fn a_full_disk_stops_messages_only_and_only_while_it_is_full() {
     acknowledge(&store, 100_000, [1, 2]);
     collected.wait_for(100_000);
     assert_eq!(store.queue(QUEUE).expect("there").count, stored - 2);
-    assert!(!collected.tokens().contains(&(next - 1)), "the message that found no room still waits");
+    assert!(
+        !collected.tokens().contains(&(next - 1)),
+        "the message that found no room still waits"
+    );
 
     sim.set_space(None);
     collected.wait_for(next + 4);
     collected.wait_full(false);
     assert_eq!(collected.fulls(), [true, false]);
-    let tokens: Vec<_> = collected.tokens().into_iter().filter(|token| *token < 100_000).collect();
+    let tokens: Vec<_> = collected
+        .tokens()
+        .into_iter()
+        .filter(|token| *token < 100_000)
+        .collect();
     assert_eq!(tokens, (0..next + 5).collect::<Vec<_>>());
     store.close().expect("close");
 }
@@ -73,12 +82,18 @@ fn a_full_disk_stops_messages_only_and_only_while_it_is_full() {
 fn acknowledging_makes_room_in_a_limited_journal() {
     let dir = tempfile::tempdir().expect("temp dir");
     let sim = SimFs::new();
-    let settings = Settings { journal_limit_bytes: Some(512 << 10), ..small() };
+    let settings = Settings {
+        journal_limit_bytes: Some(512 << 10),
+        ..small()
+    };
     let (store, collected) = open(&sim, dir.path(), settings);
     let next = fill(&store, &collected);
     let usage = store.usage();
     assert_eq!(usage.limit, Some(512 << 10));
-    assert!(usage.journal_bytes <= (512 + 64) << 10, "{usage:?}: the limit and one reserve");
+    assert!(
+        usage.journal_bytes <= (512 + 64) << 10,
+        "{usage:?}: the limit and one reserve"
+    );
     acknowledge(&store, 100_000, 1..next - 1);
     collected.wait_for(100_000);
     collected.wait_for(next - 1);
@@ -99,7 +114,8 @@ fn a_full_store_closes_without_answering_what_waits() {
     sim.set_space(None);
     let (collected, collector) = Collected::new();
     let fs: Arc<dyn Fs> = Arc::new(sim.clone());
-    let (store, recovery) = Store::open_with(&fs, dir.path(), hold(dir.path()), small(), collector).expect("open");
+    let (store, recovery) =
+        Store::open_with(&fs, dir.path(), hold(dir.path()), small(), collector).expect("open");
     assert_eq!(recovery.queues[0].count, next - 2);
     drop((store, collected));
 }

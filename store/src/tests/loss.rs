@@ -25,7 +25,10 @@ fn open_on(sim: &SimFs, dir: &Path) -> (Store<u64>, Arc<Collected>) {
 fn is_closed(store: &Store<u64>) {
     assert!(matches!(store.submit(message(9), 9), Err(Error::Closed)));
     assert!(matches!(store.outcome(b"tx"), Err(Error::Closed)));
-    assert!(matches!(store.read(QueueId(1), Seq(0), 1, 1), Err(Error::Closed)));
+    assert!(matches!(
+        store.read(QueueId(1), Seq(0), 1, 1),
+        Err(Error::Closed)
+    ));
     assert!(store.queues().is_empty());
     assert_eq!(store.pending_bytes(), 0);
 }
@@ -39,15 +42,26 @@ fn a_failed_write_answers_nothing_and_is_never_repeated() {
     collected.wait_for(1);
     sim.fail(OpKind::WriteDurable, 0, ErrorKind::Other, false);
     store.submit(message(2), 2).expect("submit");
-    assert!(collected.wait_lost().contains("write"), "the cause names the operation");
+    assert!(
+        collected.wait_lost().contains("write"),
+        "the cause names the operation"
+    );
     eventually("the end of the store", || store.queues().is_empty());
     is_closed(&store);
     assert_eq!(collected.tokens(), [1]);
     assert!(matches!(store.close(), Err(Error::Closed)));
     let ops = sim.ops();
-    let failed = ops.iter().position(|op| matches!(op, crate::sim::Op::Failed(_))).expect("recorded");
+    let failed = ops
+        .iter()
+        .position(|op| matches!(op, crate::sim::Op::Failed(_)))
+        .expect("recorded");
     let later = &ops[failed + 1..];
-    assert!(!later.iter().any(|op| matches!(op, crate::sim::Op::WriteDurable { .. })), "{later:?}");
+    assert!(
+        !later
+            .iter()
+            .any(|op| matches!(op, crate::sim::Op::WriteDurable { .. })),
+        "{later:?}"
+    );
 }
 
 #[test]

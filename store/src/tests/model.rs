@@ -11,7 +11,12 @@ use crate::{Outcome, ProducerSequence, QueueId, Seq, StagedId, Work};
 pub(crate) enum Step {
     Queue(QueueId, Vec<u8>),
     QueueRemoved(QueueId),
-    Message { queue: QueueId, seq: Seq, producer: Option<(u8, u64)>, payload: Vec<u8> },
+    Message {
+        queue: QueueId,
+        seq: Seq,
+        producer: Option<(u8, u64)>,
+        payload: Vec<u8>,
+    },
     Removed(QueueId, Vec<Seq>),
     Redelivered(QueueId, Seq, u16),
     Mark(QueueId, Seq),
@@ -67,16 +72,30 @@ pub(crate) fn work_of(steps: &[Step]) -> Work {
         match step {
             Step::Queue(queue, name) => work.queue(*queue, name),
             Step::QueueRemoved(queue) => work.queue_removed(*queue),
-            Step::Message { queue, seq, producer, payload } => {
-                let id = producer.map(|(producer, _)| producer_id(producer)).unwrap_or_default();
-                let producer = producer.map(|(_, sequence)| ProducerSequence { producer: &id, sequence });
+            Step::Message {
+                queue,
+                seq,
+                producer,
+                payload,
+            } => {
+                let id = producer
+                    .map(|(producer, _)| producer_id(producer))
+                    .unwrap_or_default();
+                let producer = producer.map(|(_, sequence)| ProducerSequence {
+                    producer: &id,
+                    sequence,
+                });
                 work.message(*queue, *seq, producer, 0, payload);
             }
             Step::Removed(queue, seqs) => work.removed(*queue, seqs),
             Step::Redelivered(queue, seq, count) => work.redelivered(*queue, *seq, *count),
             Step::Mark(queue, seq) => work.dispatch_mark(*queue, *seq),
             Step::Outcome(transaction, committed) => {
-                let outcome = if *committed { Outcome::Committed } else { Outcome::RolledBack };
+                let outcome = if *committed {
+                    Outcome::Committed
+                } else {
+                    Outcome::RolledBack
+                };
                 work.outcome(&transaction_id(*transaction), outcome);
             }
             Step::StagedCommit(transaction) => work.staged_commit(*transaction),
@@ -93,7 +112,10 @@ impl Model {
             Unit::Stage(transaction, steps) => {
                 for step in steps {
                     if matches!(step, Step::Message { .. } | Step::Removed(..)) {
-                        self.staged.entry(*transaction).or_default().push(step.clone());
+                        self.staged
+                            .entry(*transaction)
+                            .or_default()
+                            .push(step.clone());
                     } else {
                         self.step(step);
                     }
@@ -114,7 +136,12 @@ impl Model {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Queue(queue, name) => {
-                self.contents.queues.entry(*queue).or_default().name.clone_from(name);
+                self.contents
+                    .queues
+                    .entry(*queue)
+                    .or_default()
+                    .name
+                    .clone_from(name);
             }
             Step::QueueRemoved(queue) => {
                 self.contents.queues.remove(queue);
@@ -130,7 +157,10 @@ impl Model {
             Step::StagedRollback(transaction) => {
                 self.staged.remove(transaction);
             }
-            Step::Message { producer: Some((producer, sequence)), .. } => {
+            Step::Message {
+                producer: Some((producer, sequence)),
+                ..
+            } => {
                 self.note(*producer, *sequence);
                 self.queue_step(step);
             }
@@ -142,7 +172,9 @@ impl Model {
         let (Step::Message { queue, .. } | Step::Removed(queue, _)) = step else {
             return self.queue_note(step);
         };
-        let Some(queue) = self.contents.queues.get_mut(queue) else { return };
+        let Some(queue) = self.contents.queues.get_mut(queue) else {
+            return;
+        };
         match step {
             Step::Message { seq, payload, .. } => {
                 queue.messages.insert(*seq, (0, payload.clone()));
@@ -153,8 +185,12 @@ impl Model {
     }
 
     fn queue_note(&mut self, step: &Step) {
-        let (Step::Redelivered(queue, ..) | Step::Mark(queue, _)) = step else { return };
-        let Some(queue) = self.contents.queues.get_mut(queue) else { return };
+        let (Step::Redelivered(queue, ..) | Step::Mark(queue, _)) = step else {
+            return;
+        };
+        let Some(queue) = self.contents.queues.get_mut(queue) else {
+            return;
+        };
         match step {
             Step::Redelivered(_, seq, count) => {
                 if let Some(message) = queue.messages.get_mut(seq) {
@@ -168,12 +204,16 @@ impl Model {
 
     fn note(&mut self, producer: u8, sequence: u64) {
         let known = self.contents.producers.get(&producer);
-        let mut state = known.map_or(ProducerState::first(sequence), |(last, window)| ProducerState {
-            last: *last,
-            window: *window,
+        let mut state = known.map_or(ProducerState::first(sequence), |(last, window)| {
+            ProducerState {
+                last: *last,
+                window: *window,
+            }
         });
         state.note(sequence);
-        self.contents.producers.insert(producer, (state.last, state.window));
+        self.contents
+            .producers
+            .insert(producer, (state.last, state.window));
     }
 }
 
@@ -181,16 +221,35 @@ impl Model {
 pub(crate) fn contents_of(index: &mut Index, reader: &Reader) -> Contents {
     let mut contents = Contents::default();
     for summary in index.queues() {
-        let mut queue = Queue { name: summary.name.clone(), mark: summary.mark.0, ..Queue::default() };
-        let entries = index.entries(summary.id, Seq(0), usize::MAX).expect("entries");
-        assert_eq!(entries.len() as u64, summary.count, "the count of {}", summary.id);
+        let mut queue = Queue {
+            name: summary.name.clone(),
+            mark: summary.mark.0,
+            ..Queue::default()
+        };
+        let entries = index
+            .entries(summary.id, Seq(0), usize::MAX)
+            .expect("entries");
+        assert_eq!(
+            entries.len() as u64,
+            summary.count,
+            "the count of {}",
+            summary.id
+        );
         assert_eq!(entries.first().map(|entry| entry.seq), summary.first);
         let bytes: u64 = entries.iter().map(|entry| u64::from(entry.len)).sum();
         assert_eq!(bytes, summary.bytes, "the bytes of {}", summary.id);
         for entry in entries {
-            assert!(entry.seq < summary.next_seq, "{} is below the next", entry.seq);
-            let payload = reader.read_payload(entry.position, entry.len as usize, entry.crc).expect("payload");
-            queue.messages.insert(entry.seq, (entry.redeliveries, payload.to_vec()));
+            assert!(
+                entry.seq < summary.next_seq,
+                "{} is below the next",
+                entry.seq
+            );
+            let payload = reader
+                .read_payload(entry.position, entry.len as usize, entry.crc)
+                .expect("payload");
+            queue
+                .messages
+                .insert(entry.seq, (entry.redeliveries, payload.to_vec()));
         }
         contents.queues.insert(summary.id, queue);
     }

@@ -48,13 +48,21 @@ impl Running {
         let (collected, collector) = Collected::new();
         let fs: Arc<dyn Fs> = Arc::new(sim.clone());
         let (store, _) = Store::open_with(&fs, dir, hold(dir), small(), collector).expect("open");
-        Self { sim, store, collected, token: 0 }
+        Self {
+            sim,
+            store,
+            collected,
+            token: 0,
+        }
     }
 
     fn submit(&mut self, unit: &Unit) {
         self.token += 1;
         match unit {
-            Unit::Work(steps) => self.store.submit(work_of(steps), self.token).expect("submit"),
+            Unit::Work(steps) => self
+                .store
+                .submit(work_of(steps), self.token)
+                .expect("submit"),
             Unit::Stage(id, steps) => self.store.stage(*id, work_of(steps)).expect("stage"),
         }
     }
@@ -67,7 +75,8 @@ impl Running {
 
     fn contents(&self) -> Contents {
         let core = self.store.core();
-        core.with_index(|applied| Ok(contents_of(&mut applied.index, &core.reader))).expect("open")
+        core.with_index(|applied| Ok(contents_of(&mut applied.index, &core.reader)))
+            .expect("open")
     }
 }
 
@@ -79,7 +88,10 @@ fn run(seed: u64, actions: &[Action]) {
         match action {
             Action::Run(units) => {
                 let store = running.store.clone();
-                let ids = Ids { queue: &|| store.new_queue(), staged: &|| store.new_staged() };
+                let ids = Ids {
+                    queue: &|| store.new_queue(),
+                    staged: &|| store.new_staged(),
+                };
                 for _ in 0..*units {
                     let unit = script.next(&ids);
                     running.submit(&unit);

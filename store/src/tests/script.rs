@@ -50,7 +50,12 @@ pub(crate) struct Ids<'a> {
 
 impl Script {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed), queues: BTreeMap::new(), sequences: BTreeMap::new(), open: None }
+        Self {
+            random: Random::new(seed),
+            queues: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+            open: None,
+        }
     }
 
     pub(crate) fn random(&mut self) -> &mut Random {
@@ -82,9 +87,18 @@ impl Script {
 
     fn new_queue(&mut self, ids: &Ids<'_>) -> Unit {
         let id = (ids.queue)();
-        let before = self.queues.insert(id, Queue { next: 1, ..Queue::default() });
+        let before = self.queues.insert(
+            id,
+            Queue {
+                next: 1,
+                ..Queue::default()
+            },
+        );
         assert!(before.is_none(), "{id} was given out twice");
-        Unit::Work(vec![Step::Queue(id, format!("queue-{}", id.0).into_bytes())])
+        Unit::Work(vec![Step::Queue(
+            id,
+            format!("queue-{}", id.0).into_bytes(),
+        )])
     }
 
     fn remove_queue(&mut self) -> Unit {
@@ -96,7 +110,11 @@ impl Script {
     fn message(&mut self) -> Step {
         let step = self.hidden_message();
         if let Step::Message { queue, seq, .. } = &step {
-            self.queues.get_mut(queue).expect("chosen from them").live.push(*seq);
+            self.queues
+                .get_mut(queue)
+                .expect("chosen from them")
+                .live
+                .push(*seq);
         }
         step
     }
@@ -107,7 +125,11 @@ impl Script {
         let at = self.queues.get_mut(&queue).expect("chosen from them");
         let seq = Seq(at.next);
         at.next += 1;
-        let len = if self.random.below(30) == 0 { 20_000 } else { self.random.below(3_000) };
+        let len = if self.random.below(30) == 0 {
+            20_000
+        } else {
+            self.random.below(3_000)
+        };
         let fill = u8::try_from(self.random.below(256)).expect("below 256");
         let mut payload = vec![fill; usize::try_from(len).expect("small")];
         payload.extend_from_slice(format!("{queue} {seq}").as_bytes());
@@ -117,7 +139,12 @@ impl Script {
             *sequence += 1;
             (producer, *sequence)
         });
-        Step::Message { queue, seq, producer, payload }
+        Step::Message {
+            queue,
+            seq,
+            producer,
+            payload,
+        }
     }
 
     fn acknowledge(&mut self) -> Unit {
@@ -131,7 +158,11 @@ impl Script {
         let count = self.random.below(1 + live.len() as u64);
         let from_front = self.random.below(4) > 0;
         let count = usize::try_from(count).expect("few");
-        if from_front { live.drain(..count).collect() } else { live.split_off(live.len() - count) }
+        if from_front {
+            live.drain(..count).collect()
+        } else {
+            live.split_off(live.len() - count)
+        }
     }
 
     fn transaction(&mut self) -> Unit {
@@ -147,7 +178,10 @@ impl Script {
     }
 
     fn stage(&mut self, ids: &Ids<'_>) -> Unit {
-        let mut open = self.open.take().unwrap_or_else(|| Open { id: (ids.staged)(), messages: Vec::new() });
+        let mut open = self.open.take().unwrap_or_else(|| Open {
+            id: (ids.staged)(),
+            messages: Vec::new(),
+        });
         let mut steps = Vec::new();
         for _ in 0..=self.random.below(3) {
             let step = self.hidden_message();
@@ -164,7 +198,9 @@ impl Script {
     }
 
     fn end_staged(&mut self) -> Unit {
-        let Some(open) = self.open.take() else { return self.acknowledge() };
+        let Some(open) = self.open.take() else {
+            return self.acknowledge();
+        };
         if self.random.below(4) == 0 {
             return Unit::Work(vec![Step::StagedRollback(open.id)]);
         }

@@ -14,7 +14,8 @@ const BUSY: QueueId = QueueId(2);
 fn open(sim: &SimFs, dir: &Path, settings: Settings) -> (Store<u64>, Arc<Collected>, Recovery) {
     let (collected, collector) = Collected::new();
     let fs: Arc<dyn Fs> = Arc::new(sim.clone());
-    let (store, recovery) = Store::open_with(&fs, dir, hold(dir), settings, collector).expect("open");
+    let (store, recovery) =
+        Store::open_with(&fs, dir, hold(dir), settings, collector).expect("open");
     (store, collected, recovery)
 }
 
@@ -52,17 +53,30 @@ fn one_old_message_does_not_pin_the_journal() {
     };
     store.core().signals.ask();
     eventually("space coming back", || bounded(&store));
-    let read = |store: &Store<u64>| store.read(OLD, Seq(0), 9, 9999).expect("read").remove(0).payload;
+    let read = |store: &Store<u64>| {
+        store
+            .read(OLD, Seq(0), 9, 9999)
+            .expect("read")
+            .remove(0)
+            .payload
+    };
     assert_eq!(read(&store), &b"the old one"[..]);
-    let before = store.core().with_index(|a| Ok(contents_of(&mut a.index, &store.core().reader))).expect("open");
+    let before = store
+        .core()
+        .with_index(|a| Ok(contents_of(&mut a.index, &store.core().reader)))
+        .expect("open");
     store.close().expect("close");
 
     // Without its index the journal alone gives the same.
     let fs: &dyn Fs = &sim;
-    fs.remove(&dir.path().join("index/control")).expect("remove");
+    fs.remove(&dir.path().join("index/control"))
+        .expect("remove");
     let (store, _, recovery) = open(&sim, dir.path(), small());
     assert!(recovery.index_rebuilt.is_some(), "{recovery:?}");
-    let after = store.core().with_index(|a| Ok(contents_of(&mut a.index, &store.core().reader))).expect("open");
+    let after = store
+        .core()
+        .with_index(|a| Ok(contents_of(&mut a.index, &store.core().reader)))
+        .expect("open");
     assert_eq!(after, before);
     store.close().expect("close");
 }
@@ -76,7 +90,13 @@ fn reading_goes_on_while_messages_move() {
     work.queue(OLD, b"old");
     work.queue(BUSY, b"busy");
     for seq in 1..=50 {
-        work.message(OLD, Seq(seq), None, 0, &[u8::try_from(seq).expect("small"); 500]);
+        work.message(
+            OLD,
+            Seq(seq),
+            None,
+            0,
+            &[u8::try_from(seq).expect("small"); 500],
+        );
     }
     store.submit_from(&mut work, 0).expect("submit");
     for seq in 1..=1_500 {
@@ -87,7 +107,11 @@ fn reading_goes_on_while_messages_move() {
             collected.wait_for(seq);
             let stored = store.read(OLD, Seq(0), 100, usize::MAX).expect("read");
             assert_eq!(stored.len(), 50);
-            assert!(stored.iter().all(|m| m.payload.iter().all(|b| u64::from(*b) == m.seq.0)));
+            assert!(
+                stored
+                    .iter()
+                    .all(|m| m.payload.iter().all(|b| u64::from(*b) == m.seq.0))
+            );
         }
     }
     store.close().expect("close");
@@ -96,9 +120,14 @@ fn reading_goes_on_while_messages_move() {
 #[test]
 fn recovery_reads_the_tail_and_not_what_is_stored() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let settings = || Settings { segment_bytes: 1 << 20, checkpoint_bytes: 1 << 20, ..Settings::default() };
+    let settings = || Settings {
+        segment_bytes: 1 << 20,
+        checkpoint_bytes: 1 << 20,
+        ..Settings::default()
+    };
     let (collected, collector) = Collected::new();
-    let (store, _) = Store::open(dir.path(), hold(dir.path()), settings(), collector).expect("open");
+    let (store, _) =
+        Store::open(dir.path(), hold(dir.path()), settings(), collector).expect("open");
     let mut work = Work::new();
     work.queue(BUSY, b"busy");
     for seq in 1..=24_000 {
@@ -112,7 +141,8 @@ fn recovery_reads_the_tail_and_not_what_is_stored() {
     assert!(store.usage().bytes_written > 24 << 20);
     store.close().expect("close");
     let (collected, collector) = Collected::new();
-    let (store, recovery) = Store::open(dir.path(), hold(dir.path()), settings(), collector).expect("open");
+    let (store, recovery) =
+        Store::open(dir.path(), hold(dir.path()), settings(), collector).expect("open");
     assert_eq!(recovery.index_rebuilt, None);
     assert_eq!(recovery.queues[0].count, 24_000);
     assert!(recovery.bytes_read < 5 << 20, "{recovery:?}");

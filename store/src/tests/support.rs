@@ -43,7 +43,9 @@ impl Outlet<u64> for Collector {
         let at = (self.clock)();
         let mut state = locked(&self.collected.state);
         assert_eq!(state.lost, None, "no token after the loss");
-        state.durable.extend(tokens.drain(..).map(|token| Answer { token, at }));
+        state
+            .durable
+            .extend(tokens.drain(..).map(|token| Answer { token, at }));
         self.collected.changed.notify_all();
     }
 
@@ -66,7 +68,10 @@ impl Collected {
     /// Both ends, answers stamped by `clock`.
     pub(crate) fn with_clock(clock: impl Fn() -> usize + Send + 'static) -> (Arc<Self>, Collector) {
         let collected = Arc::new(Self::default());
-        let collector = Collector { collected: Arc::clone(&collected), clock: Box::new(clock) };
+        let collector = Collector {
+            collected: Arc::clone(&collected),
+            clock: Box::new(clock),
+        };
         (collected, collector)
     }
 
@@ -91,7 +96,34 @@ impl Collected {
 
     /// Waits until this token came.
     pub(crate) fn wait_for(&self, token: u64) {
-        self.wait("a token", |state| state.durable.iter().rev().any(|answer| answer.token == token));
+        self.wait("a token", |state| {
+            state
+                .durable
+                .iter()
+                .rev()
+                .any(|answer| answer.token == token)
+        });
+    }
+
+    /// Waits until this token came or none comes any more; true if it came.
+    pub(crate) fn came(&self, token: u64) -> bool {
+        let state = locked(&self.state);
+        let came = |state: &State| {
+            state
+                .durable
+                .iter()
+                .rev()
+                .any(|answer| answer.token == token)
+        };
+        let waited = self.changed.wait_timeout_while(state, DEADLINE, |state| {
+            !came(state) && state.lost.is_none()
+        });
+        let state = waited.expect("no panic under this lock").0;
+        assert!(
+            came(&state) || state.lost.is_some(),
+            "neither {token} nor the loss came"
+        );
+        came(&state)
     }
 
     /// Waits for the loss and answers its cause.
@@ -107,7 +139,9 @@ impl Collected {
 
     fn wait(&self, what: &str, done: impl Fn(&State) -> bool) {
         let state = locked(&self.state);
-        let waited = self.changed.wait_timeout_while(state, DEADLINE, |state| !done(state) && state.lost.is_none());
+        let waited = self.changed.wait_timeout_while(state, DEADLINE, |state| {
+            !done(state) && state.lost.is_none()
+        });
         let state = waited.expect("no panic under this lock").0;
         assert!(done(&state), "{what} did not come; lost: {:?}", state.lost);
     }
@@ -124,8 +158,20 @@ pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 
 /// The lock of `dir`, taken for real.
 pub(crate) fn hold(dir: &Path) -> lock::Held {
-    let _ = dir;
-    todo!()
+    let identity = lock::Identity {
+        broker_name: "test".into(),
+        ..lock::Identity::default()
+    };
+    let (settings, stop) = (lock::Settings::default(), lock::Stop::new());
+    lock::acquire(
+        dir,
+        &identity,
+        &settings,
+        crate::seen_epoch,
+        &stop,
+        &mut |_| {},
+    )
+    .expect("the lock is free")
 }
 
 /// Settings under which everything happens within a few hundred messages: rolling, checkpoints, reclaim, compaction.

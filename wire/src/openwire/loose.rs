@@ -203,6 +203,6 @@ impl Reader for LooseReader<'_, '_> {
 
     #[inline]
     fn count(&mut self) -> Result<usize, Error> {
-        self.input.count(0)
+        self.input.count()
     }
 }

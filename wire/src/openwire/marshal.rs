@@ -35,7 +35,7 @@ pub(crate) trait Structure: Sized {
     /// id exists in this version, not that it is one of this structure.
     fn read_fields<R: Reader>(type_id: u8, r: &mut R) -> Result<Self, Error>;
 
-    /// The value that stands for an absent one, if there is one.
+    /// The value of a frame of type 0, if there is one.
     fn null() -> Option<Self> {
         None
     }
@@ -176,9 +176,15 @@ pub(crate) trait Writer {
         self.flag(value.is_some())?;
         let Some(value) = value else { return Ok(()) };
         self.count(value.len())?;
-        value
-            .iter()
-            .try_for_each(|element| self.object(Some(element)))
+        for element in value {
+            // Java could write a null here and never does; refusing it lets
+            // the reader check a count against the bytes that are left.
+            if element.is_null() {
+                return Err(Error::NullElement { wanted: T::NAME });
+            }
+            self.object(Some(element))?;
+        }
+        Ok(())
     }
 
     #[inline]
@@ -296,8 +302,10 @@ pub(crate) trait Reader {
         let count = self.count()?;
         let mut out = Vec::with_capacity(count.min(TRUSTED_CAPACITY));
         for _ in 0..count {
-            let element = self.object()?.or_else(T::null);
-            out.push(element.ok_or(Error::NullElement { wanted: T::NAME })?);
+            out.push(
+                self.object()?
+                    .ok_or(Error::NullElement { wanted: T::NAME })?,
+            );
         }
         Ok(Some(out))
     }

@@ -1,7 +1,7 @@
 //! OpenWire, versions 1 to 12, tight and loose, with and without the cache.
 //!
 //! The story, in reading order: a connection begins with both sides sending a
-//! `WireFormatInfo` in [`initial_format`]; [`negotiate`] makes a
+//! `WireFormatInfo` in [`initial_format`]; [`negotiate()`] makes a
 //! [`WireFormat`] of the two; [`Encoder`] and [`Decoder`] (`codec.rs`) speak
 //! it. Each structure is declared once under `command/` by the `structure!`
 //! macro of `marshal.rs`: its fields in wire order, each with its kind and the

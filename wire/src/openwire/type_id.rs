@@ -8,6 +8,7 @@ macro_rules! type_ids {
         /// The first version in which a type id is registered; `None` for an
         /// id that no version has.
         #[must_use]
+        #[inline]
         pub const fn since(type_id: u8) -> Option<i32> {
             match type_id {
                 $($id => Some(type_ids!(@since $($since)?)),)*

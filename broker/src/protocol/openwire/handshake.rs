@@ -57,7 +57,9 @@ async fn hear(frames: &mut Frames) -> Result<WireFormatInfo, End> {
             None => {}
         }
         if frames.fill().await? == 0 {
-            return Err(End::Gone("end of stream before WireFormatInfo".to_owned()));
+            let cut = frames.in_the_middle();
+            let gone = End::Gone("end of stream before WireFormatInfo".to_owned());
+            return Err(if cut { End::CutOff } else { gone });
         }
     }
 }

@@ -112,18 +112,12 @@ async fn read(
             life.paused.store(false, Ordering::Relaxed);
         }
         match frames.fill().await {
-            Ok(0) => return End::Gone(where_it_ended(frames).to_owned()),
+            Ok(0) if frames.in_the_middle() => return End::CutOff,
+            Ok(0) => return End::Gone("end of stream".to_owned()),
             Ok(_) => {}
             Err(error) => return End::Gone(error.to_string()),
         }
     }
-}
-
-fn where_it_ended(frames: &Frames) -> &'static str {
-    if frames.in_the_middle() {
-        return "end of stream inside a frame";
-    }
-    "end of stream"
 }
 
 /// Lets the last answers reach the client where there are some worth it.

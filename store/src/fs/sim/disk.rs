@@ -38,7 +38,11 @@ struct Inode {
 enum NameChange {
     Set(PathBuf, Node),
     Remove(PathBuf),
-    Rename { from: PathBuf, to: PathBuf, node: Node },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+        node: Node,
+    },
 }
 
 /// Files and names.
@@ -52,11 +56,19 @@ pub(super) struct Disk {
 
 impl Disk {
     pub(super) fn node(&self, path: &Path) -> Option<&Node> {
-        if path.parent().is_none() { Some(&Node::Dir) } else { self.names.get(path) }
+        if path.parent().is_none() {
+            Some(&Node::Dir)
+        } else {
+            self.names.get(path)
+        }
     }
 
     pub(super) fn children(&self, dir: &Path) -> Vec<PathBuf> {
-        self.names.keys().filter(|path| path.parent() == Some(dir)).cloned().collect()
+        self.names
+            .keys()
+            .filter(|path| path.parent() == Some(dir))
+            .cloned()
+            .collect()
     }
 
     pub(super) fn content(&self, inode: u64) -> &[u8] {
@@ -95,18 +107,36 @@ impl Disk {
                 self.inode_mut(*inode).write(*len, &Data::Zeros(0));
                 self.change(NameChange::Set(path.clone(), Node::File(*inode)));
             }
-            Op::Write { inode, offset, data } | Op::WriteDurable { inode, offset, data } => {
+            Op::Write {
+                inode,
+                offset,
+                data,
+            }
+            | Op::WriteDurable {
+                inode,
+                offset,
+                data,
+            } => {
                 self.inode_mut(*inode).write(*offset, data);
             }
             Op::Rename { from, to } => {
-                let node = self.names.get(from).cloned().expect("the simulation renames what exists");
-                self.change(NameChange::Rename { from: from.clone(), to: to.clone(), node });
+                let node = self
+                    .names
+                    .get(from)
+                    .cloned()
+                    .expect("the simulation renames what exists");
+                self.change(NameChange::Rename {
+                    from: from.clone(),
+                    to: to.clone(),
+                    node,
+                });
             }
             Op::Remove { path } => self.change(NameChange::Remove(path.clone())),
             Op::Failed(op) => {
                 self.begin(op);
                 self.fail(op);
             }
+            Op::DropCache { inode } => self.inode_mut(*inode).drop_cache(),
             Op::Sync { .. } | Op::SyncDir { .. } | Op::Mark(_) => {}
         }
     }
@@ -161,27 +191,46 @@ impl Disk {
             if let Node::File(number) = node {
                 let content = self.inode(*number).crashed(&mut picks);
                 let (pending, stuck) = (Vec::new(), Vec::new());
-                inodes.insert(*number, Inode { visible: content.clone(), durable: content, pending, stuck });
+                inodes.insert(
+                    *number,
+                    Inode {
+                        visible: content.clone(),
+                        durable: content,
+                        pending,
+                        stuck,
+                    },
+                );
             }
         }
-        Self { inodes, durable_names: names.clone(), names, pending_names: Vec::new() }
+        Self {
+            inodes,
+            durable_names: names.clone(),
+            names,
+            pending_names: Vec::new(),
+        }
     }
 
     fn change(&mut self, change: NameChange) {
         change.apply(&mut self.names);
         let path = match &change {
-            NameChange::Set(path, _) | NameChange::Remove(path) | NameChange::Rename { to: path, .. } => path,
+            NameChange::Set(path, _)
+            | NameChange::Remove(path)
+            | NameChange::Rename { to: path, .. } => path,
         };
         let dir = path.parent().map(Path::to_path_buf).unwrap_or_default();
         self.pending_names.push((dir, change));
     }
 
     fn inode(&self, inode: u64) -> &Inode {
-        self.inodes.get(&inode).expect("the simulation hands out inodes that exist")
+        self.inodes
+            .get(&inode)
+            .expect("the simulation hands out inodes that exist")
     }
 
     fn inode_mut(&mut self, inode: u64) -> &mut Inode {
-        self.inodes.get_mut(&inode).expect("the simulation hands out inodes that exist")
+        self.inodes
+            .get_mut(&inode)
+            .expect("the simulation hands out inodes that exist")
     }
 }
 
@@ -189,6 +238,15 @@ impl Inode {
     fn write(&mut self, offset: u64, data: &Data) {
         put(&mut self.visible, offset, data);
         self.pending.push((offset, data.clone()));
+    }
+
+    /// What a failed sync left in doubt turns out not to be there; unsynced writes stay cached.
+    fn drop_cache(&mut self) {
+        self.stuck.clear();
+        self.visible = self.durable.clone();
+        for (offset, data) in &self.pending {
+            put(&mut self.visible, *offset, data);
+        }
     }
 
     fn crashed(&self, picks: &mut Picks) -> Vec<u8> {
@@ -242,7 +300,11 @@ fn tear(content: &mut Vec<u8>, offset: u64, bytes: &[u8], picks: &mut Picks) {
     let mut pattern = picks.pattern(bytes.len().div_ceil(SECTOR));
     for (at, sector) in bytes.chunks(SECTOR).enumerate() {
         if pattern.keeps(at) {
-            put(content, offset + (at * SECTOR) as u64, &Data::Bytes(sector.into()));
+            put(
+                content,
+                offset + (at * SECTOR) as u64,
+                &Data::Bytes(sector.into()),
+            );
         }
     }
 }
@@ -251,9 +313,12 @@ fn tear(content: &mut Vec<u8>, offset: u64, bytes: &[u8], picks: &mut Picks) {
 fn drop_orphans(names: &mut BTreeMap<PathBuf, Node>) {
     loop {
         let has_dir = |path: &PathBuf| {
-            path.parent().is_none_or(|dir| dir.parent().is_none() || names.get(dir) == Some(&Node::Dir))
+            path.parent()
+                .is_none_or(|dir| dir.parent().is_none() || names.get(dir) == Some(&Node::Dir))
         };
-        let Some(orphan) = names.keys().find(|path| !has_dir(path)).cloned() else { return };
+        let Some(orphan) = names.keys().find(|path| !has_dir(path)).cloned() else {
+            return;
+        };
         names.remove(&orphan);
     }
 }
@@ -274,7 +339,11 @@ enum Pattern {
 
 impl Picks {
     fn new(choice: Choice) -> Self {
-        let state = if let Choice::Seed(seed) = choice { seed } else { 0 };
+        let state = if let Choice::Seed(seed) = choice {
+            seed
+        } else {
+            0
+        };
         Self { choice, state }
     }
 

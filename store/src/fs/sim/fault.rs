@@ -46,7 +46,12 @@ struct Fault {
 
 impl Plan {
     pub(super) fn add(&mut self, kind: OpKind, spared: u64, error: io::ErrorKind, lasting: bool) {
-        self.faults.push(Fault { kind, spared, error, lasting });
+        self.faults.push(Fault {
+            kind,
+            spared,
+            error,
+            lasting,
+        });
     }
 
     pub(super) fn die_at(&mut self, op: usize) {
@@ -63,7 +68,12 @@ impl Plan {
             return Some(io::Error::other("simulated: the disk is gone"));
         }
         let mut failed = None;
-        for (at, fault) in self.faults.iter_mut().enumerate().filter(|(_, fault)| fault.kind == kind) {
+        for (at, fault) in self
+            .faults
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, fault)| fault.kind == kind)
+        {
             if fault.spared > 0 {
                 fault.spared -= 1;
             } else {

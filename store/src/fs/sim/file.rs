@@ -24,7 +24,9 @@ impl ReadFile for SimRead {
         let mut shared = self.fs.shared();
         shared.look(OpKind::Read)?;
         let content = shared.content(self.inode);
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
+        let from = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(content.len());
         let len = buf.len().min(content.len() - from);
         buf[..len].copy_from_slice(&content[from..from + len]);
         Ok(len)
@@ -44,14 +46,23 @@ pub(super) struct SimSegment {
 
 impl SimSegment {
     pub(super) fn new(fs: SimFs, inode: u64) -> Self {
-        Self { fs, inode, finished: false, locked: false }
+        Self {
+            fs,
+            inode,
+            finished: false,
+            locked: false,
+        }
     }
 }
 
 impl SegmentFile for SimSegment {
     fn fill(&mut self, offset: u64, len: u64) -> io::Result<()> {
         assert!(!self.finished, "fill comes before finish");
-        self.fs.shared().change(Op::Write { inode: self.inode, offset, data: Data::Zeros(len) })
+        self.fs.shared().change(Op::Write {
+            inode: self.inode,
+            offset,
+            data: Data::Zeros(len),
+        })
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -67,20 +78,40 @@ impl SegmentFile for SimSegment {
     }
 
     fn write_durable(&mut self, offset: u64, aligned: &[u8]) -> io::Result<()> {
-        assert!(self.finished && self.locked, "durable writes come after finish and lock");
-        assert!(offset.is_multiple_of(BLOCK_BYTES), "writes start on a block boundary");
-        assert!((aligned.len() as u64).is_multiple_of(BLOCK_BYTES), "whole blocks are written");
+        assert!(
+            self.finished && self.locked,
+            "durable writes come after finish and lock"
+        );
+        assert!(
+            offset.is_multiple_of(BLOCK_BYTES),
+            "writes start on a block boundary"
+        );
+        assert!(
+            (aligned.len() as u64).is_multiple_of(BLOCK_BYTES),
+            "whole blocks are written"
+        );
         let mut shared = self.fs.shared();
         let end = offset + aligned.len() as u64;
-        assert!(end <= shared.content(self.inode).len() as u64, "writes stay within the segment");
+        assert!(
+            end <= shared.content(self.inode).len() as u64,
+            "writes stay within the segment"
+        );
         let data = Data::Bytes(aligned.into());
-        shared.change(Op::WriteDurable { inode: self.inode, offset, data })
+        shared.change(Op::WriteDurable {
+            inode: self.inode,
+            offset,
+            data,
+        })
     }
 
     fn grow(&mut self, from: u64, to: u64) -> io::Result<()> {
         let mut shared = self.fs.shared();
         shared.check_space(to - from)?;
-        shared.change(Op::Write { inode: self.inode, offset: from, data: Data::Zeros(to - from) })?;
+        shared.change(Op::Write {
+            inode: self.inode,
+            offset: from,
+            data: Data::Zeros(to - from),
+        })?;
         shared.change(Op::Sync { inode: self.inode })
     }
 }

@@ -63,6 +63,11 @@ pub enum Op {
         /// The file.
         inode: u64,
     },
+    /// Cached bytes of a file were dropped: what is read now is on the disk.
+    DropCache {
+        /// The file.
+        inode: u64,
+    },
     /// A file got another name, replacing what had that name.
     Rename {
         /// The old name.
@@ -93,7 +98,7 @@ impl Op {
             Self::Create { .. } => Some(OpKind::Create),
             Self::Write { .. } => Some(OpKind::Write),
             Self::WriteDurable { .. } => Some(OpKind::WriteDurable),
-            Self::Sync { .. } => Some(OpKind::Sync),
+            Self::Sync { .. } | Self::DropCache { .. } => Some(OpKind::Sync),
             Self::Rename { .. } => Some(OpKind::Rename),
             Self::Remove { .. } => Some(OpKind::Remove),
             Self::SyncDir { .. } => Some(OpKind::SyncDir),

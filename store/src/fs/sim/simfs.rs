@@ -85,14 +85,15 @@ impl SimFs {
     #[must_use]
     pub fn crash_at(&self, op: usize, choice: Choice) -> Self {
         let shared = self.shared();
-        let mut disk = shared.base.clone();
-        for done in &shared.ops[..op] {
-            disk.apply(done);
-        }
-        if let Some(begun) = shared.ops.get(op) {
-            disk.begin(begun);
-        }
-        Self::on(disk.crashed(choice), shared.next_inode)
+        Self::on(shared.disk_at(op).crashed(choice), shared.next_inode)
+    }
+
+    /// The file system after the process was killed during operation number `op`: everything begun can be read, and what
+    /// was not synced may still vanish in a later crash.
+    #[must_use]
+    pub fn killed_at(&self, op: usize) -> Self {
+        let shared = self.shared();
+        Self::on(shared.disk_at(op), shared.next_inode)
     }
 
     /// Calls `visit` with the number of operations completed, the marks noted by then and the file system after the crash,
@@ -113,7 +114,11 @@ impl SimFs {
             }
             if let Some(op) = ops.get(at) {
                 disk.apply(op);
-                marks.extend(if let Op::Mark(mark) = op { Some(*mark) } else { None });
+                marks.extend(if let Op::Mark(mark) = op {
+                    Some(*mark)
+                } else {
+                    None
+                });
             }
         }
     }
@@ -125,7 +130,9 @@ impl SimFs {
     #[must_use]
     pub fn content(&self, path: &Path) -> Vec<u8> {
         let shared = self.shared();
-        let inode = shared.file(path).expect("the test names a file that exists");
+        let inode = shared
+            .file(path)
+            .expect("the test names a file that exists");
         shared.disk.content(inode).to_vec()
     }
 
@@ -135,7 +142,9 @@ impl SimFs {
     /// When there is no such file.
     pub fn edit(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut shared = self.shared();
-        let inode = shared.file(path).expect("the test names a file that exists");
+        let inode = shared
+            .file(path)
+            .expect("the test names a file that exists");
         shared.disk.edit(inode, change);
         // The record starts anew: what it could replay no longer leads here.
         shared.base = shared.disk.clone();
@@ -150,8 +159,15 @@ impl SimFs {
     }
 
     fn on(disk: Disk, next_inode: u64) -> Self {
-        let shared = Shared { base: disk.clone(), disk, next_inode, ..Shared::default() };
-        Self { shared: Arc::new(Mutex::new(shared)) }
+        let shared = Shared {
+            base: disk.clone(),
+            disk,
+            next_inode,
+            ..Shared::default()
+        };
+        Self {
+            shared: Arc::new(Mutex::new(shared)),
+        }
     }
 
     pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -160,6 +176,17 @@ impl SimFs {
 }
 
 impl Shared {
+    fn disk_at(&self, op: usize) -> Disk {
+        let mut disk = self.base.clone();
+        for done in &self.ops[..op] {
+            disk.apply(done);
+        }
+        if let Some(begun) = self.ops.get(op) {
+            disk.begin(begun);
+        }
+        disk
+    }
+
     /// Records and does a change, or fails it as planned.
     pub(super) fn change(&mut self, op: Op) -> io::Result<()> {
         let kind = op.kind().expect("only operations are done");
@@ -189,13 +216,19 @@ impl Shared {
     /// Whether `more` bytes fit.
     pub(super) fn check_space(&self, more: u64) -> io::Result<()> {
         match self.space {
-            Some(space) if self.disk.used() + more > space => Err(io::ErrorKind::StorageFull.into()),
+            Some(space) if self.disk.used() + more > space => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
             _ => Ok(()),
         }
     }
 
     pub(super) fn lock(&mut self, inode: u64) -> io::Result<()> {
-        if self.locked.insert(inode) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        if self.locked.insert(inode) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
     }
 
     pub(super) fn unlock(&mut self, inode: u64) {
@@ -219,7 +252,11 @@ impl Shared {
         }
         self.check_space(len)?;
         let inode = self.next_inode;
-        self.change(Op::Create { path: path.to_owned(), inode, len })?;
+        self.change(Op::Create {
+            path: path.to_owned(),
+            inode,
+            len,
+        })?;
         self.next_inode += 1;
         Ok(inode)
     }
@@ -292,11 +329,20 @@ impl Fs for SimFs {
         }
         let inode = shared.create(&new, 0)?;
         shared.check_space(bytes.len() as u64)?;
-        shared.change(Op::Write { inode, offset: 0, data: Data::Bytes(bytes.into()) })?;
+        shared.change(Op::Write {
+            inode,
+            offset: 0,
+            data: Data::Bytes(bytes.into()),
+        })?;
         shared.change(Op::Sync { inode })?;
-        shared.change(Op::Rename { from: new, to: path.to_owned() })?;
+        shared.change(Op::Rename {
+            from: new,
+            to: path.to_owned(),
+        })?;
         match path.parent() {
-            Some(dir) => shared.change(Op::SyncDir { path: dir.to_owned() }),
+            Some(dir) => shared.change(Op::SyncDir {
+                path: dir.to_owned(),
+            }),
             None => Ok(()),
         }
     }
@@ -304,21 +350,28 @@ impl Fs for SimFs {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut shared = self.shared();
         shared.file(path)?;
-        shared.change(Op::Remove { path: path.to_owned() })
+        shared.change(Op::Remove {
+            path: path.to_owned(),
+        })
     }
 
-    fn sync_file(&self, path: &Path) -> io::Result<()> {
+    fn settle(&self, path: &Path) -> io::Result<()> {
         let mut shared = self.shared();
         let inode = shared.file(path)?;
-        shared.change(Op::Sync { inode })
+        shared.change(Op::Sync { inode })?;
+        shared.change(Op::DropCache { inode })
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.shared().change(Op::SyncDir { path: dir.to_owned() })
+        self.shared().change(Op::SyncDir {
+            path: dir.to_owned(),
+        })
     }
 
     fn available_space(&self, _dir: &Path) -> io::Result<u64> {
         let shared = self.shared();
-        Ok(shared.space.map_or(u64::MAX, |space| space.saturating_sub(shared.disk.used())))
+        Ok(shared
+            .space
+            .map_or(u64::MAX, |space| space.saturating_sub(shared.disk.used())))
     }
 }

@@ -35,11 +35,24 @@ fn a_directory_that_was_not_synced_takes_its_files_along() {
     let fs = SimFs::new();
     fs.create_dir_all(Path::new("/a/b")).expect("new");
     fs.replace(Path::new("/a/b/f"), b"x").expect("sound");
-    assert!(fs.crash(Choice::Lost).read_small(Path::new("/a/b/f")).is_err());
+    assert!(
+        fs.crash(Choice::Lost)
+            .read_small(Path::new("/a/b/f"))
+            .is_err()
+    );
     fs.sync_dir(Path::new("/a")).expect("sound");
-    assert!(fs.crash(Choice::Lost).read_small(Path::new("/a/b/f")).is_err());
+    assert!(
+        fs.crash(Choice::Lost)
+            .read_small(Path::new("/a/b/f"))
+            .is_err()
+    );
     fs.sync_dir(Path::new("/")).expect("sound");
-    assert_eq!(fs.crash(Choice::Lost).read_small(Path::new("/a/b/f")).expect("all synced"), b"x");
+    assert_eq!(
+        fs.crash(Choice::Lost)
+            .read_small(Path::new("/a/b/f"))
+            .expect("all synced"),
+        b"x"
+    );
 }
 
 #[test]
@@ -58,8 +71,15 @@ fn a_write_in_flight_tears_in_sectors_and_a_finished_one_stays() {
     for seed in 0..50 {
         let content = fs.crash_at(before, Choice::Seed(seed)).content(path);
         assert_eq!(content[..4096], block(1));
-        let kept: Vec<bool> = content[4096..].chunks(512).map(|sector| sector[0] == 2).collect();
-        assert!(content[4096..].chunks(512).all(|sector| sector.iter().all(|byte| *byte == sector[0])));
+        let kept: Vec<bool> = content[4096..]
+            .chunks(512)
+            .map(|sector| sector[0] == 2)
+            .collect();
+        assert!(
+            content[4096..]
+                .chunks(512)
+                .all(|sector| sector.iter().all(|byte| *byte == sector[0]))
+        );
         torn += usize::from(kept.contains(&true) && kept.contains(&false));
     }
     assert!(torn > 10, "{torn} of 50 torn");
@@ -78,9 +98,10 @@ fn after_a_failed_sync_a_later_one_proves_nothing() {
     fs.fail(OpKind::WriteDurable, 0, ErrorKind::Other, false);
     assert!(file.write_durable(0, &block(9)).is_err());
     assert_eq!(fs.content(path), block(9), "readable from the cache");
-    fs.sync_file(path).expect("says nothing");
     assert_eq!(fs.crash(Choice::Lost).content(path), block(0));
     assert_eq!(fs.crash(Choice::Kept).content(path), block(9));
+    fs.settle(path).expect("the sync says nothing");
+    assert_eq!(fs.content(path), block(0), "what the disk has");
 }
 
 #[test]
@@ -90,15 +111,23 @@ fn replacing_leaves_the_old_bytes_or_the_new_ones() {
     fs.replace(path, b"old").expect("sound");
     let fs = fs.copy();
     fs.replace(path, b"new").expect("sound");
-    let choices: Vec<Choice> = (0..30).map(Choice::Seed).chain([Choice::Lost, Choice::Kept]).collect();
+    let choices: Vec<Choice> = (0..30)
+        .map(Choice::Seed)
+        .chain([Choice::Lost, Choice::Kept])
+        .collect();
     let (mut old, mut new) = (0, 0);
-    fs.for_each_crash(&choices, |_, _, crashed| match &crashed.read_small(path).expect("never gone")[..] {
-        b"old" => old += 1,
-        b"new" => new += 1,
-        other => panic!("torn: {other:?}"),
+    fs.for_each_crash(&choices, |_, _, crashed| {
+        match &crashed.read_small(path).expect("never gone")[..] {
+            b"old" => old += 1,
+            b"new" => new += 1,
+            other => panic!("torn: {other:?}"),
+        }
     });
     assert!(old > 0 && new > 0);
-    assert_eq!(fs.crash(Choice::Lost).read_small(path).expect("replaced"), b"new");
+    assert_eq!(
+        fs.crash(Choice::Lost).read_small(path).expect("replaced"),
+        b"new"
+    );
 }
 
 #[test]
@@ -106,9 +135,15 @@ fn a_full_disk_refuses_and_gives_back() {
     let fs = with_dir();
     fs.set_space(Some(10_000));
     fs.create(Path::new("/d/a"), 8192).expect("fits");
-    let refused = fs.create(Path::new("/d/b"), 8192).err().expect("does not fit");
+    let refused = fs
+        .create(Path::new("/d/b"), 8192)
+        .err()
+        .expect("does not fit");
     assert_eq!(refused.kind(), ErrorKind::StorageFull);
-    assert_eq!(fs.available_space(Path::new("/d")).expect("known"), 10_000 - 8192);
+    assert_eq!(
+        fs.available_space(Path::new("/d")).expect("known"),
+        10_000 - 8192
+    );
     fs.remove(Path::new("/d/a")).expect("there");
     fs.create(Path::new("/d/b"), 8192).expect("fits now");
 }
@@ -118,7 +153,13 @@ fn faults_come_when_told() {
     let fs = with_dir();
     fs.fail(OpKind::SyncDir, 1, ErrorKind::PermissionDenied, false);
     assert!(fs.sync_dir(Path::new("/d")).is_ok());
-    assert_eq!(fs.sync_dir(Path::new("/d")).err().expect("the second").kind(), ErrorKind::PermissionDenied);
+    assert_eq!(
+        fs.sync_dir(Path::new("/d"))
+            .err()
+            .expect("the second")
+            .kind(),
+        ErrorKind::PermissionDenied
+    );
     assert!(fs.sync_dir(Path::new("/d")).is_ok());
     fs.fail(OpKind::List, 0, ErrorKind::Other, true);
     assert!(fs.list(Path::new("/d")).is_err() && fs.list(Path::new("/d")).is_err());

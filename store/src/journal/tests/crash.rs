@@ -1,10 +1,14 @@
 //! Crashes at every operation, with what was not synced lost, kept or torn; and a second crash on top.
 
-use super::support::{Master, append_names, names, read_all};
-use crate::fs::sim::{Choice, OpKind, SimFs};
+use super::support::{Master, append_names, disk, names, read_all};
+use crate::fs::sim::{Choice, Op, OpKind, SimFs};
+use std::io::ErrorKind;
 
 fn choices(seeds: u64) -> Vec<Choice> {
-    [Choice::Lost, Choice::Kept].into_iter().chain((0..seeds).map(Choice::Seed)).collect()
+    [Choice::Lost, Choice::Kept]
+        .into_iter()
+        .chain((0..seeds).map(Choice::Seed))
+        .collect()
 }
 
 /// What was acknowledged is there, in order, and at most the one batch in flight beyond it.
@@ -12,14 +16,20 @@ fn check(fs: &SimFs, acknowledged: u64, context: &str) -> u64 {
     let (seen, _) = read_all(fs).unwrap_or_else(|error| panic!("{context}: {error}"));
     let found = seen.len() as u64;
     assert_eq!(seen, names(found), "{context}");
-    assert!(found >= acknowledged, "{context}: {acknowledged} acknowledged, {found} found");
-    assert!(found <= acknowledged + 1, "{context}: {acknowledged} acknowledged, {found} found");
+    assert!(
+        found >= acknowledged,
+        "{context}: {acknowledged} acknowledged, {found} found"
+    );
+    assert!(
+        found <= acknowledged + 1,
+        "{context}: {acknowledged} acknowledged, {found} found"
+    );
     found
 }
 
 /// Two masters, one after the other, each acknowledging by a mark what it appended.
 fn workload() -> SimFs {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut stored = 0;
     for epoch in 1..=2 {
         let mut master = Master::start(&fs, epoch).expect("sound");
@@ -35,7 +45,7 @@ fn workload() -> SimFs {
 #[test]
 fn nothing_acknowledged_is_lost_whenever_the_crash_comes() {
     let mut states = 0;
-    workload().for_each_crash(&choices(12), |op, marks, fs| {
+    workload().for_each_crash(&choices(14), |op, marks, fs| {
         let acknowledged = marks.last().copied().unwrap_or(0);
         let context = format!("crash {states} at operation {op}");
         let found = check(&fs, acknowledged, &context);
@@ -43,7 +53,11 @@ fn nothing_acknowledged_is_lost_whenever_the_crash_comes() {
         let mut master = Master::start(&fs, 9).unwrap_or_else(|error| panic!("{context}: {error}"));
         append_names(&mut master, found + 1, found + 2);
         drop(master);
-        assert_eq!(check(&fs.crash(Choice::Lost), found + 2, &context), found + 2, "{context}");
+        assert_eq!(
+            check(&fs.crash(Choice::Lost), found + 2, &context),
+            found + 2,
+            "{context}"
+        );
         states += 1;
     });
     assert!(states > 1000, "{states} states");
@@ -70,20 +84,39 @@ fn a_crash_during_the_recovery_from_a_crash_loses_nothing() {
 }
 
 #[test]
-fn what_a_killed_process_left_unsynced_survives_once_it_is_sealed() {
-    let fs = SimFs::new();
+fn what_a_killed_process_left_unsynced_stays_once_it_is_sealed() {
+    let first = workload();
+    let total = first.op_count();
+    for op in (0..total).filter(|op| matches!(first.ops()[*op], Op::WriteDurable { .. })) {
+        // The write is in the page cache, the process is killed before its sync.
+        let fs = first.killed_at(op);
+        let mut next = Master::start(&fs, 9).expect("sound");
+        let found = next.seen.len() as u64;
+        append_names(&mut next, found + 1, found + 1);
+        for choice in choices(5) {
+            let context = format!("killed at {op}, then {choice:?}");
+            assert_eq!(
+                check(&fs.crash(choice), found + 1, &context),
+                found + 1,
+                "{context}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_failed_sync_left_in_the_cache_is_not_taken_for_durable() {
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     append_names(&mut master, 1, 3);
-    // The write reaches the page cache, the process dies before its sync.
-    fs.fail(OpKind::WriteDurable, 0, std::io::ErrorKind::Interrupted, false);
+    fs.fail(OpKind::WriteDurable, 0, ErrorKind::Other, false);
     assert!(master.append(b"4").is_err());
     drop(master);
-    let found = read_all(&fs).expect("sound").0.len() as u64;
     let mut next = Master::start(&fs, 2).expect("sound");
+    let found = next.seen.len() as u64;
     append_names(&mut next, found + 1, found + 1);
     for choice in choices(20) {
-        let crashed = fs.crash(choice);
         let context = format!("{choice:?}");
-        assert_eq!(check(&crashed, found + 1, &context), found + 1);
+        assert_eq!(check(&fs.crash(choice), found + 1, &context), found + 1);
     }
 }

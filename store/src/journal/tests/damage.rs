@@ -1,16 +1,17 @@
 //! The damage matrix: every cut and every flip either is a torn tail or is reported with file and offset.
 
-use super::support::{Master, append_names, damage, names, open, read, read_all, segment};
+use super::support::{Master, append_names, damage, disk, names, open, read, read_all, segment};
 use crate::error::Error;
 use crate::fs::Fs;
 use crate::fs::sim::SimFs;
+use crate::journal::scan_segment;
 use crate::position::{Position, SegmentNumber};
 
 const BLOCK: usize = 4096;
 
 /// Two segments of epoch 1: the first sealed with batches 1 to 6, the second with 7 to `last`.
 fn journal(last: u64) -> SimFs {
-    let fs = SimFs::new();
+    let fs = disk();
     append_names(&mut Master::start(&fs, 1).expect("sound"), 1, last);
     fs.copy()
 }
@@ -24,7 +25,9 @@ fn every_cut_of_the_last_batch_is_trimmed() {
     let length = 48 + batch[8] as usize;
     for cut in 0..length {
         let fs = sound.copy();
-        fs.edit(&segment(1, 2), |bytes| bytes[start + cut..start + BLOCK].fill(0));
+        fs.edit(&segment(1, 2), |bytes| {
+            bytes[start + cut..start + BLOCK].fill(0)
+        });
         let (seen, end) = read_all(&fs).expect("a torn tail is trimmed");
         assert_eq!(seen, names(8), "cut at {cut}");
         assert_eq!(end.offset, start as u64);
@@ -48,7 +51,11 @@ fn every_flip_of_the_last_batch_is_trimmed_and_of_the_one_before_reported() {
                 assert_eq!(read_all(&fs).expect("trimmed").0, names(8), "byte {at}");
             } else {
                 let (path, offset, what) = damage(read_all(&fs));
-                assert_eq!((path, offset), (segment(1, 2), start as u64), "byte {at}: {what}");
+                assert_eq!(
+                    (path, offset),
+                    (segment(1, 2), start as u64),
+                    "byte {at}: {what}"
+                );
             }
         }
     }
@@ -66,7 +73,10 @@ fn every_flip_in_a_sealed_segment_is_reported() {
             let (path, offset, what) = damage(read_all(&fs));
             let found = usize::try_from(offset).expect("small");
             assert_eq!(path, segment(1, 1));
-            assert!(found == block * BLOCK || (block == 1 && found == 0), "block {block} byte {at}: {offset} {what}");
+            assert!(
+                found == block * BLOCK || (block == 1 && found == 0),
+                "block {block} byte {at}: {offset} {what}"
+            );
         }
     }
 }
@@ -110,7 +120,10 @@ fn a_torn_head_with_nothing_behind_it_is_a_spare() {
         });
         let (seen, end) = read_all(&fs).expect("nothing was in it");
         assert_eq!(seen, names(6));
-        assert!(end.segment == SegmentNumber(1) || sectors & 1 == 1, "sectors {sectors:b}: {end:?}");
+        assert!(
+            end.segment == SegmentNumber(1) || sectors & 1 == 1,
+            "sectors {sectors:b}: {end:?}"
+        );
         let next = Master::start(&fs, 3).expect("sound");
         assert_eq!(next.seen, names(6));
     }
@@ -123,33 +136,86 @@ fn a_sealed_segment_that_is_cut_or_gone_is_reported() {
     fs.edit(&segment(1, 2), |bytes| bytes.truncate(3 * BLOCK));
     let (path, _, what) = damage(read_all(&fs));
     assert_eq!(path, segment(1, 2));
-    assert!(what.contains("the file has 12288 bytes, its header says 32768"), "{what}");
+    assert!(
+        what.contains("the file has 12288 bytes, its header says 32768"),
+        "{what}"
+    );
     let fs = journal(20);
     fs.remove(&segment(1, 2)).expect("it is there");
     let (path, _, what) = damage(read_all(&fs));
     assert_eq!(path, segment(1, 3));
-    assert!(what.contains("seals segment 2 of epoch 1, but the next older file is segment 1"), "{what}");
+    assert!(
+        what.contains("seals segment 2 of epoch 1, but the next older file is segment 1"),
+        "{what}"
+    );
+}
+
+#[test]
+fn a_seal_that_cuts_off_what_was_durable_is_reported() {
+    let fs = disk();
+    let mut master = Master::start(&fs, 1).expect("sound");
+    append_names(&mut master, 1, 20);
+    fs.edit(&segment(1, 3), |bytes| {
+        // Block 1: batch header, then the seal: length, type, epoch, segment, end.
+        let frame = &mut bytes[BLOCK..BLOCK + 48 + 41];
+        let end = 48 + 4 + 1 + 8 + 8;
+        assert_eq!(frame[end + 1], 0x80, "the segment was full");
+        frame[end + 1] = 0x70;
+        let crc = crc32fast::hash(&frame[8..]);
+        frame[4..8].copy_from_slice(&crc.to_le_bytes());
+    });
+    let (path, offset, what) = damage(scan_segment(
+        &master.directory,
+        SegmentNumber(2),
+        &mut |_| Ok(()),
+    ));
+    assert_eq!((path, offset), (segment(1, 2), 7 * BLOCK as u64));
+    assert!(what.contains("but the seal says batch"), "{what}");
+    assert_eq!(damage(read_all(&fs)).0, segment(1, 2));
 }
 
 #[test]
 fn a_checkpoint_beyond_the_journal_is_reported() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     let placed = append_names(&mut master, 1, 9);
     let directory = open(&fs).expect("sound");
     let mut from = placed[3].after;
     from.position.offset += 3;
     assert_eq!(damage(read(&directory, Some(from))).0, segment(1, 1));
-    from.position = Position { segment: SegmentNumber(1), offset: 1 << 30 };
-    assert!(damage(read(&directory, Some(from))).2.contains("the index refers to byte"));
-    from.position = Position { segment: SegmentNumber(77), offset: 4096 };
-    assert!(damage(read(&directory, Some(from))).2.contains("refers to segment 77, which is not there"));
+    from.position = Position {
+        segment: SegmentNumber(1),
+        offset: 1 << 30,
+    };
+    assert!(
+        damage(read(&directory, Some(from)))
+            .2
+            .contains("the index refers to byte")
+    );
+    from.position = Position {
+        segment: SegmentNumber(77),
+        offset: 4096,
+    };
+    assert!(
+        damage(read(&directory, Some(from)))
+            .2
+            .contains("refers to segment 77, which is not there")
+    );
     let mut from = placed[3].after;
     from.crc ^= 1;
-    assert!(damage(read(&directory, Some(from))).2.contains("follows crc"));
+    assert!(
+        damage(read(&directory, Some(from)))
+            .2
+            .contains("follows crc")
+    );
     let mut from = placed[8].after;
     from.number.0 -= 1;
-    assert_eq!(read(&directory, Some(from)).expect("the end cannot be told from a torn tail").0, names(0));
+    assert_eq!(
+        read(&directory, Some(from))
+            .expect("the end cannot be told from a torn tail")
+            .0,
+        names(0)
+    );
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! A master that was replaced and does not know it yet: nothing it writes counts.
 
-use super::support::{Master, append_names, names, read_all, segment};
+use super::support::{Master, append_names, disk, names, read_all, segment};
 use crate::fs::Fs;
-use crate::fs::sim::SimFs;
 
 #[test]
 fn bytes_behind_the_seal_do_not_exist() {
     for written in 0..=6 {
-        let fs = SimFs::new();
+        let fs = disk();
         let mut zombie = Master::start(&fs, 1).expect("sound");
         append_names(&mut zombie, 1, written);
         let mut master = Master::start(&fs, 2).expect("sound");
@@ -20,18 +19,23 @@ fn bytes_behind_the_seal_do_not_exist() {
         append_names(&mut zombie, 200, 220);
         append_names(&mut master, 300, 310);
         assert_eq!(read_all(&fs).expect("sound").0, names(written + 12));
-        assert_eq!(Master::start(&fs, 4).expect("sound").seen, names(written + 12));
+        assert_eq!(
+            Master::start(&fs, 4).expect("sound").seen,
+            names(written + 12)
+        );
     }
 }
 
 #[test]
 fn garbage_at_every_block_behind_the_seal_is_ignored() {
-    let fs = SimFs::new();
+    let fs = disk();
     append_names(&mut Master::start(&fs, 1).expect("sound"), 1, 2);
     append_names(&mut Master::start(&fs, 2).expect("sound"), 3, 4);
     let batch = fs.content(&segment(1, 1))[3 * 4096..4 * 4096].to_vec();
     for block in 4..8 {
-        fs.edit(&segment(1, 1), |bytes| bytes[block * 4096..(block + 1) * 4096].copy_from_slice(&batch));
+        fs.edit(&segment(1, 1), |bytes| {
+            bytes[block * 4096..(block + 1) * 4096].copy_from_slice(&batch)
+        });
         assert_eq!(read_all(&fs).expect("behind the seal").0, names(4));
     }
     fs.edit(&segment(1, 1), |bytes| bytes[4 * 4096..].fill(0xa5));
@@ -40,7 +44,7 @@ fn garbage_at_every_block_behind_the_seal_is_ignored() {
 
 #[test]
 fn segments_of_a_replaced_master_are_left_over_whatever_they_hold() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut zombie = Master::start(&fs, 1).expect("sound");
     append_names(&mut zombie, 1, 6);
     let mut master = Master::start(&fs, 2).expect("sound");
@@ -49,7 +53,11 @@ fn segments_of_a_replaced_master_are_left_over_whatever_they_hold() {
     append_names(&mut zombie, 100, 115);
     let (seen, end) = read_all(&fs).expect("sound");
     assert_eq!(seen, names(30));
-    assert!(end.leftovers.iter().filter(|info| info.epoch == 1).count() >= 3, "{:?}", end.leftovers);
+    assert!(
+        end.leftovers.iter().filter(|info| info.epoch == 1).count() >= 3,
+        "{:?}",
+        end.leftovers
+    );
     // Even when the master's segment of that number has been reclaimed.
     fs.remove(&segment(1, 1)).expect("reclaimed");
     fs.remove(&segment(2, 2)).expect("reclaimed");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::support::{names, read};
+use crate::error::Error;
 use crate::fs::{Fs, RealFs};
 use crate::journal::{Batch, Directory, Placed, Prepare, Reader, Writer, WriterSettings};
 use crate::position::{Position, QueueId};
@@ -22,7 +23,10 @@ fn settings() -> WriterSettings {
 
 fn append(writer: &mut Writer, batch: &mut Batch, name: &[u8]) -> Placed {
     batch.clear();
-    batch.push_record(&Record::Queue { queue: QueueId(1), name });
+    batch.push_record(&Record::Queue {
+        queue: QueueId(1),
+        name,
+    });
     writer.append(batch, 1).expect("the disk is sound")
 }
 
@@ -30,7 +34,8 @@ fn write_and_read_back(fs: RealFs, dir: &Path) {
     let fs: Arc<dyn Fs> = Arc::new(fs);
     let mut batch = Batch::new();
     for epoch in 1..=3_u64 {
-        let directory = Arc::new(Directory::open(Arc::clone(&fs), &dir.join("journal")).expect("sound"));
+        let directory =
+            Arc::new(Directory::open(Arc::clone(&fs), &dir.join("journal")).expect("sound"));
         let (seen, end) = read(&directory, None).expect("sound");
         assert_eq!(seen, names((epoch - 1) * 300));
         let mut writer = Writer::start(&directory, epoch, &end, &settings(), 1).expect("sound");
@@ -41,7 +46,10 @@ fn write_and_read_back(fs: RealFs, dir: &Path) {
         let large = vec![b'x'; 60_000];
         batch.clear();
         for _ in 0..6 {
-            batch.push_record(&Record::Queue { queue: QueueId(1), name: &large });
+            batch.push_record(&Record::Queue {
+                queue: QueueId(1),
+                name: &large,
+            });
         }
         let before = writer.after();
         assert!(writer.append(&mut batch, 1).expect("there is room").rolled);
@@ -64,7 +72,11 @@ fn fs_remove_last(fs: &Arc<dyn Fs>, directory: &Directory) {
 fn direct_writes_and_plain_writes_make_the_same_journal() {
     for direct in [true, false] {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let fs = if direct { RealFs::new(None) } else { RealFs::without_direct_writes(None) };
+        let fs = if direct {
+            RealFs::new(None)
+        } else {
+            RealFs::without_direct_writes(None)
+        };
         write_and_read_back(fs, dir.path());
     }
 }
@@ -83,7 +95,9 @@ fn what_was_just_written_can_be_read_beside_the_writer() {
     let reading = thread::spawn(move || {
         let mut read = 0;
         while let Ok((position, name)) = positions.recv() {
-            let payload = reader.read_payload(position, name.len(), crc32fast::hash(&name)).expect("durable");
+            let payload = reader
+                .read_payload(position, name.len(), crc32fast::hash(&name))
+                .expect("durable");
             assert_eq!(&payload[..], &name[..]);
             read += 1;
         }
@@ -94,12 +108,57 @@ fn what_was_just_written_can_be_read_beside_the_writer() {
     for n in 0..2000_u64 {
         let name = vec![u8::try_from(n % 251).expect("small"); 1000];
         let at = append(&mut writer, &mut batch, &name).position;
-        let position = Position { offset: at.offset + 11, ..at };
+        let position = Position {
+            offset: at.offset + 11,
+            ..at
+        };
         placed.send((position, name)).expect("the reader runs");
     }
     done.store(true, Ordering::SeqCst);
     drop(placed);
     assert_eq!(reading.join().expect("no read failed"), 2000);
+}
+
+#[test]
+fn the_reserve_is_kept_from_messages_when_the_preparer_is_ahead() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let fs: Arc<dyn Fs> = Arc::new(RealFs::new(None));
+    let directory = Arc::new(Directory::open(fs, &dir.path().join("journal")).expect("sound"));
+    let (_, end) = read(&directory, None).expect("sound");
+    let limit = WriterSettings {
+        first_segment_bytes: 64 << 10,
+        segment_bytes: 64 << 10,
+        ..settings()
+    };
+    let limit = WriterSettings {
+        journal_limit_bytes: Some(4 * (64 << 10)),
+        ..limit
+    };
+    let mut writer = Writer::start(&directory, 1, &end, &limit, 1).expect("sound");
+    let mut batch = Batch::new();
+    batch.push_record(&Record::Queue {
+        queue: QueueId(1),
+        name: b"x",
+    });
+    let mut stored = 0;
+    while writer.append(&mut batch, 1).is_ok() {
+        stored += 1;
+    }
+    // Fourteen batches in each of three segments. By now the fourth is ready or about to be.
+    assert_eq!(stored, 42);
+    for _ in 0..100 {
+        assert!(matches!(
+            writer.append(&mut batch, 1),
+            Err(Error::Full { .. })
+        ));
+    }
+    assert!(
+        writer
+            .append_urgent(&mut batch, 1)
+            .expect("the reserve")
+            .rolled
+    );
+    assert!(directory.bytes_on_disk() <= 6 * (64 << 10));
 }
 
 #[test]

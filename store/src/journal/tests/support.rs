@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use crate::codec::decode_all;
 use crate::error::{Error, Result};
+use crate::fs::Fs;
 use crate::fs::sim::SimFs;
-use crate::journal::{After, Batch, Directory, End, Placed, Prepare, Writer, WriterSettings, recover};
+use crate::journal::{
+    After, Batch, Directory, End, Placed, Prepare, Writer, WriterSettings, recover,
+};
 use crate::position::QueueId;
 use crate::record::Record;
 
@@ -21,6 +24,14 @@ pub(super) fn settings() -> WriterSettings {
         journal_limit_bytes: None,
         prepare: Prepare::Inline,
     }
+}
+
+/// A disk with the data directory on it.
+pub(super) fn disk() -> SimFs {
+    let fs = SimFs::new();
+    fs.create_dir_all(Path::new("/data")).expect("a new disk");
+    fs.sync_dir(Path::new("/")).expect("a new disk");
+    fs.copy()
 }
 
 pub(super) fn open(fs: &SimFs) -> Result<Arc<Directory>> {
@@ -46,7 +57,13 @@ impl Master {
         let directory = open(fs)?;
         let (seen, end) = read(&directory, None)?;
         let writer = Writer::start(&directory, epoch, &end, settings, 1)?;
-        Ok(Self { directory, writer, end, seen, batch: Batch::new() })
+        Ok(Self {
+            directory,
+            writer,
+            end,
+            seen,
+            batch: Batch::new(),
+        })
     }
 
     pub(super) fn append(&mut self, name: &[u8]) -> Result<Placed> {
@@ -61,7 +78,10 @@ impl Master {
 
     fn fill(&mut self, name: &[u8]) {
         self.batch.clear();
-        self.batch.push_record(&Record::Queue { queue: QueueId(1), name });
+        self.batch.push_record(&Record::Queue {
+            queue: QueueId(1),
+            name,
+        });
     }
 }
 
@@ -95,7 +115,13 @@ pub(super) fn names(count: u64) -> Vec<Vec<u8>> {
 
 /// Appends the names `from..=to`.
 pub(super) fn append_names(master: &mut Master, from: u64, to: u64) -> Vec<Placed> {
-    (from..=to).map(|n| master.append(n.to_string().as_bytes()).expect("the disk is sound")).collect()
+    (from..=to)
+        .map(|n| {
+            master
+                .append(n.to_string().as_bytes())
+                .expect("the disk is sound")
+        })
+        .collect()
 }
 
 /// Path of a segment.

@@ -1,12 +1,13 @@
 //! Writing: placement, rolling, spares, full disks, failures.
 
 use super::support::{
-    Master, SEGMENT, append_names, damage, io_kind, names, open, read, read_all, segment, settings,
+    Master, SEGMENT, append_names, damage, disk, io_kind, names, open, read, read_all, segment,
+    settings,
 };
 use crate::codec::decode_all;
 use crate::error::Error;
 use crate::fs::Fs;
-use crate::fs::sim::{Op, OpKind, SimFs};
+use crate::fs::sim::{Op, OpKind};
 use crate::journal::{Directory, Reader, WriterSettings, scan_segment};
 use crate::limits::BLOCK_BYTES;
 use crate::position::{Position, SegmentNumber};
@@ -16,17 +17,27 @@ use std::sync::Arc;
 
 #[test]
 fn an_empty_journal_has_no_end_and_the_first_segment_seals_nothing() {
-    let fs = SimFs::new();
+    let fs = disk();
     let master = Master::start(&fs, 1).expect("an empty disk will do");
-    assert_eq!((master.end.segment, master.end.last_batch.0, master.end.batches), (SegmentNumber(0), 0, 0));
+    assert_eq!(
+        (
+            master.end.segment,
+            master.end.last_batch.0,
+            master.end.batches
+        ),
+        (SegmentNumber(0), 0, 0)
+    );
     let (seen, end) = read_all(&fs).expect("sound");
     assert!(seen.is_empty());
-    assert_eq!((end.epoch, end.segment.0, end.offset, end.last_batch.0), (1, 1, 2 * BLOCK_BYTES, 1));
+    assert_eq!(
+        (end.epoch, end.segment.0, end.offset, end.last_batch.0),
+        (1, 1, 2 * BLOCK_BYTES, 1)
+    );
 }
 
 #[test]
 fn batches_come_back_in_order_over_segments_and_epochs() {
-    let fs = SimFs::new();
+    let fs = disk();
     for epoch in 1..=4 {
         let mut master = Master::start(&fs, epoch).expect("sound");
         assert_eq!(master.seen, names((epoch - 1) * 20));
@@ -40,18 +51,22 @@ fn batches_come_back_in_order_over_segments_and_epochs() {
 
 #[test]
 fn each_batch_is_one_write_that_is_durable_when_it_returns() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     let before = fs.op_count();
     append_names(&mut master, 1, 3);
     let ops = fs.ops();
     assert_eq!(ops.len() - before, 3);
-    assert!(ops[before..].iter().all(|op| matches!(op, Op::WriteDurable { .. })));
+    assert!(
+        ops[before..]
+            .iter()
+            .all(|op| matches!(op, Op::WriteDurable { .. }))
+    );
 }
 
 #[test]
 fn a_placement_says_where_the_records_are() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     let reader = Reader::new(Arc::clone(&master.directory));
     for n in 1..=20_u64 {
@@ -59,11 +74,19 @@ fn a_placement_says_where_the_records_are() {
         let placed = master.append(&name).expect("sound");
         let content = fs.content(&segment(1, placed.position.segment.0));
         let at = usize::try_from(placed.position.offset).expect("small");
-        let record = decode_all(&content[at..at + 64]).next().expect("a record").expect("valid");
+        let record = decode_all(&content[at..at + 64])
+            .next()
+            .expect("a record")
+            .expect("valid");
         assert!(format!("{:?}", record.record).contains("Queue"));
         // Length, type, queue and name length stand before the name.
-        let position = Position { offset: placed.position.offset + 4 + 1 + 4 + 2, ..placed.position };
-        let payload = reader.read_payload(position, name.len(), crc32fast::hash(&name)).expect("durable");
+        let position = Position {
+            offset: placed.position.offset + 4 + 1 + 4 + 2,
+            ..placed.position
+        };
+        let payload = reader
+            .read_payload(position, name.len(), crc32fast::hash(&name))
+            .expect("durable");
         assert_eq!(&payload[..], &name[..]);
         let wrong = reader.read_payload(position, name.len(), 1);
         assert_eq!(damage(wrong).1, position.offset);
@@ -74,7 +97,7 @@ fn a_placement_says_where_the_records_are() {
 
 #[test]
 fn recovery_from_any_batch_yields_exactly_what_follows_it() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     let mut placed = append_names(&mut master, 1, 15);
     let mut master = Master::start(&fs, 2).expect("sound");
@@ -89,21 +112,22 @@ fn recovery_from_any_batch_yields_exactly_what_follows_it() {
 
 #[test]
 fn what_lies_before_the_checkpoint_is_not_read() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     let placed = append_names(&mut master, 1, 60);
     let from = placed[54].after;
     for number in 1..from.position.segment.0 {
         fs.edit(&segment(1, number), |bytes| bytes.fill(0xee));
     }
-    let (seen, end) = read(&*open(&fs).expect("names only"), Some(from)).expect("the rest is sound");
+    let (seen, end) =
+        read(&*open(&fs).expect("names only"), Some(from)).expect("the rest is sound");
     assert_eq!(seen, names(60)[55..]);
     assert!(end.bytes_read < 5 * SEGMENT, "{} bytes", end.bytes_read);
 }
 
 #[test]
 fn a_batch_larger_than_a_segment_gets_a_longer_one() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     let large = vec![b'x'; 60_000];
     append_names(&mut master, 1, 2);
@@ -115,25 +139,39 @@ fn a_batch_larger_than_a_segment_gets_a_longer_one() {
     expected.push(large);
     expected.extend((3..=12).map(|n: u32| n.to_string().into_bytes()));
     assert_eq!(seen, expected);
-    let listed: u64 = master.directory.segments().iter().map(|info| info.bytes).sum();
+    let listed: u64 = master
+        .directory
+        .segments()
+        .iter()
+        .map(|info| info.bytes)
+        .sum();
     assert_eq!(master.directory.bytes_on_disk(), listed);
     assert!(listed.is_multiple_of(BLOCK_BYTES) && !listed.is_multiple_of(SEGMENT));
 }
 
 #[test]
 fn segments_of_an_epoch_grow_to_full_size() {
-    let fs = SimFs::new();
-    let settings = WriterSettings { first_segment_bytes: 4 * BLOCK_BYTES, segment_bytes: 40 * BLOCK_BYTES, ..settings() };
+    let fs = disk();
+    let settings = WriterSettings {
+        first_segment_bytes: 4 * BLOCK_BYTES,
+        segment_bytes: 40 * BLOCK_BYTES,
+        ..settings()
+    };
     let mut master = Master::start_with(&fs, 1, &settings).expect("sound");
     append_names(&mut master, 1, 100);
-    let blocks: Vec<u64> = master.directory.segments().iter().map(|info| info.bytes / BLOCK_BYTES).collect();
+    let blocks: Vec<u64> = master
+        .directory
+        .segments()
+        .iter()
+        .map(|info| info.bytes / BLOCK_BYTES)
+        .collect();
     assert_eq!(blocks[..3], [4, 32, 40]);
     assert_eq!(read_all(&fs).expect("sound").0, names(100));
 }
 
 #[test]
 fn a_full_disk_is_an_answer_and_the_reserve_is_for_acknowledgements() {
-    let fs = SimFs::new();
+    let fs = disk();
     fs.set_space(Some(4 * SEGMENT));
     let mut master = Master::start(&fs, 1).expect("sound");
     let mut stored = 0;
@@ -143,16 +181,33 @@ fn a_full_disk_is_an_answer_and_the_reserve_is_for_acknowledgements() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(full, Error::Full { needed: SEGMENT, available: 0 }), "{full}");
+    assert!(
+        matches!(
+            full,
+            Error::Full {
+                needed: SEGMENT,
+                available: 0
+            }
+        ),
+        "{full}"
+    );
     assert!(matches!(master.append(b"again"), Err(Error::Full { .. })));
     // Six batches a segment; the third segment is full, the fourth is the reserve.
     assert_eq!(stored, 18);
     for n in 0..6 {
-        let placed = master.append_urgent(format!("ack {n}").as_bytes()).expect("the reserve is there");
+        let placed = master
+            .append_urgent(format!("ack {n}").as_bytes())
+            .expect("the reserve is there");
         assert_eq!(placed.rolled, n == 0);
     }
-    assert!(matches!(master.append_urgent(b"one too many"), Err(Error::Full { .. })));
-    let freed = master.directory.remove_through(SegmentNumber(2)).expect("sound");
+    assert!(matches!(
+        master.append_urgent(b"one too many"),
+        Err(Error::Full { .. })
+    ));
+    let freed = master
+        .directory
+        .remove_through(SegmentNumber(2))
+        .expect("sound");
     assert_eq!(freed, 2 * SEGMENT);
     let placed = master.append(b"19").expect("there is room again");
     assert!(placed.rolled);
@@ -163,10 +218,15 @@ fn a_full_disk_is_an_answer_and_the_reserve_is_for_acknowledgements() {
 
 #[test]
 fn the_limit_of_the_journal_counts_like_a_full_disk() {
-    let fs = SimFs::new();
-    let settings = WriterSettings { journal_limit_bytes: Some(4 * SEGMENT), ..settings() };
+    let fs = disk();
+    let settings = WriterSettings {
+        journal_limit_bytes: Some(4 * SEGMENT),
+        ..settings()
+    };
     let mut master = Master::start_with(&fs, 1, &settings).expect("sound");
-    let stored = (1..100).take_while(|n: &u32| master.append(n.to_string().as_bytes()).is_ok()).count();
+    let stored = (1..100)
+        .take_while(|n: &u32| master.append(n.to_string().as_bytes()).is_ok())
+        .count();
     assert_eq!(stored, 18);
     assert!(master.append_urgent(b"ack").is_ok());
     assert!(master.directory.bytes_on_disk() <= 5 * SEGMENT);
@@ -174,7 +234,7 @@ fn the_limit_of_the_journal_counts_like_a_full_disk() {
 
 #[test]
 fn a_batch_that_does_not_fit_on_the_disk_changes_nothing() {
-    let fs = SimFs::new();
+    let fs = disk();
     fs.set_space(Some(5 * SEGMENT));
     let mut master = Master::start(&fs, 1).expect("sound");
     append_names(&mut master, 1, 3);
@@ -193,7 +253,7 @@ fn a_batch_that_does_not_fit_on_the_disk_changes_nothing() {
 
 #[test]
 fn a_failed_write_poisons_for_good() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     append_names(&mut master, 1, 2);
     fs.fail(OpKind::WriteDurable, 0, ErrorKind::Other, false);
@@ -206,21 +266,33 @@ fn a_failed_write_poisons_for_good() {
 
 #[test]
 fn every_failure_while_rolling_poisons() {
-    let kinds = [OpKind::Create, OpKind::Write, OpKind::Sync, OpKind::SyncDir, OpKind::WriteDurable];
+    let kinds = [
+        OpKind::Create,
+        OpKind::Write,
+        OpKind::Sync,
+        OpKind::SyncDir,
+        OpKind::WriteDurable,
+    ];
     for kind in kinds {
-        let fs = SimFs::new();
+        let fs = disk();
         let mut master = Master::start(&fs, 1).expect("sound");
         append_names(&mut master, 1, 6);
         fs.fail(kind, 0, ErrorKind::Other, false);
         assert_eq!(io_kind(master.append(b"7")), ErrorKind::Other, "{kind:?}");
-        assert!(matches!(master.append(b"7"), Err(Error::Poisoned)), "{kind:?}");
-        assert_eq!(read_all(&fs).expect("nothing acknowledged is hurt").0[..6], names(6)[..]);
+        assert!(
+            matches!(master.append(b"7"), Err(Error::Poisoned)),
+            "{kind:?}"
+        );
+        assert_eq!(
+            read_all(&fs).expect("nothing acknowledged is hurt").0[..6],
+            names(6)[..]
+        );
     }
 }
 
 #[test]
 fn every_failure_while_starting_is_reported() {
-    let sound = SimFs::new();
+    let sound = disk();
     append_names(&mut Master::start(&sound, 1).expect("sound"), 1, 8);
     let clean = sound.copy();
     Master::start(&clean, 2).expect("sound");
@@ -232,7 +304,11 @@ fn every_failure_while_starting_is_reported() {
         // Removing what is left over may fail: it only takes room.
         let failed = Master::start(&fs, 2).is_err();
         let last_is_removal = matches!(clean.ops()[op], Op::Remove { .. });
-        assert!(failed || last_is_removal, "operation {op}: {:?}", clean.ops()[op]);
+        assert!(
+            failed || last_is_removal,
+            "operation {op}: {:?}",
+            clean.ops()[op]
+        );
         fs.heal();
         assert_eq!(read_all(&fs).expect("sound").0, names(8));
     }
@@ -240,20 +316,28 @@ fn every_failure_while_starting_is_reported() {
 
 #[test]
 fn leftover_spares_are_removed_and_numbers_never_come_back() {
-    let fs = SimFs::new();
+    let fs = disk();
     append_names(&mut Master::start(&fs, 1).expect("sound"), 1, 8);
     let before = open(&fs).expect("sound").segments();
-    let highest = before.iter().map(|info| info.number).max().expect("there are some");
+    let highest = before
+        .iter()
+        .map(|info| info.number)
+        .max()
+        .expect("there are some");
     let master = Master::start(&fs, 2).expect("sound");
     assert_eq!(master.end.leftovers.len(), 1);
     assert!(master.writer.segment() > highest);
     let after = open(&fs).expect("sound").segments();
-    assert_eq!(after.len(), 3, "two of the first epoch, one of the second: {after:?}");
+    assert_eq!(
+        after.len(),
+        3,
+        "two of the first epoch, one of the second: {after:?}"
+    );
 }
 
 #[test]
 fn a_takeover_on_a_full_disk_lives_on_the_spares_of_the_last_master() {
-    let fs = SimFs::new();
+    let fs = disk();
     append_names(&mut Master::start(&fs, 1).expect("sound"), 1, 8);
     fs.set_space(Some(3 * SEGMENT));
     let mut master = Master::start(&fs, 2).expect("the old spare makes room");
@@ -263,7 +347,7 @@ fn a_takeover_on_a_full_disk_lives_on_the_spares_of_the_last_master() {
 
 #[test]
 fn one_segment_can_be_scanned_unless_it_is_being_written() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     append_names(&mut master, 1, 20);
     let mut batches = 0;
@@ -274,36 +358,66 @@ fn one_segment_can_be_scanned_unless_it_is_being_written() {
     })
     .expect("sealed and sound");
     assert_eq!(batches, 7);
-    let (path, _, what) = damage(scan_segment(&master.directory, master.writer.segment(), &mut |_| Ok(())));
-    assert_eq!((path, what.as_str()), (segment(1, 4), "no later segment seals it"));
+    let (path, _, what) = damage(scan_segment(
+        &master.directory,
+        master.writer.segment(),
+        &mut |_| Ok(()),
+    ));
+    assert_eq!(
+        (path, what.as_str()),
+        (segment(1, 4), "no later segment seals it")
+    );
     fs.edit(&segment(1, 2), |bytes| bytes[3 * 4096 + 50] ^= 1);
-    assert_eq!(damage(scan_segment(&master.directory, SegmentNumber(2), &mut |_| Ok(()))).1, 3 * 4096);
+    assert_eq!(
+        damage(scan_segment(
+            &master.directory,
+            SegmentNumber(2),
+            &mut |_| Ok(())
+        ))
+        .1,
+        3 * 4096
+    );
 }
 
 #[test]
 fn a_removed_segment_stays_readable_while_it_is_held() {
-    let fs = SimFs::new();
+    let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
     append_names(&mut master, 1, 20);
     let held = master.directory.open_read(SegmentNumber(1)).expect("there");
-    master.directory.remove_through(SegmentNumber(1)).expect("sound");
+    master
+        .directory
+        .remove_through(SegmentNumber(1))
+        .expect("sound");
     let mut magic = [0; 8];
     assert_eq!(held.read_at(&mut magic, 0).expect("held"), 8);
     assert_eq!(&magic, b"HOLDFSEG");
     let gone = Reader::new(Arc::clone(&master.directory));
-    let position = Position { segment: SegmentNumber(1), offset: 8192 };
-    assert_eq!(io_kind(gone.read_payload(position, 1, 0)), ErrorKind::NotFound);
+    let position = Position {
+        segment: SegmentNumber(1),
+        offset: 8192,
+    };
+    assert_eq!(
+        io_kind(gone.read_payload(position, 1, 0)),
+        ErrorKind::NotFound
+    );
 }
 
 #[test]
 fn the_highest_epoch_is_in_the_names() {
-    let fs = SimFs::new();
+    let fs = disk();
     let path = Path::new("/data/journal");
-    assert_eq!(Directory::highest_epoch(&fs, path).expect("nothing there"), 0);
+    assert_eq!(
+        Directory::highest_epoch(&fs, path).expect("nothing there"),
+        0
+    );
     append_names(&mut Master::start(&fs, 3).expect("sound"), 1, 8);
     Master::start(&fs, 9).expect("sound");
     assert_eq!(Directory::highest_epoch(&fs, path).expect("sound"), 9);
     fs.create(&path.join("notes.txt"), 0).expect("a new name");
-    assert_eq!(damage(Directory::highest_epoch(&fs, path)).0, path.join("notes.txt"));
+    assert_eq!(
+        damage(Directory::highest_epoch(&fs, path)).0,
+        path.join("notes.txt")
+    );
     assert_eq!(damage(open(&fs)).0, path.join("notes.txt"));
 }

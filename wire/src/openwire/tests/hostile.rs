@@ -1,7 +1,7 @@
 //! Frames cut short, damaged and made up: an error at worst, never a panic.
 //! What they may allocate is measured in `tests/allocation.rs`.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::captures::{frames, negotiated};
@@ -9,8 +9,8 @@ use super::fixtures::{encode, format_of, list, load, text, unhex};
 use crate::Error;
 use crate::limits::{MAX_CAUSES, MAX_NESTING};
 use crate::openwire::{
-    Command, Decoder, Encoder, ExceptionResponse, Throwable, WireFormat, frame_length,
-    initial_format,
+    Command, DataArrayResponse, Decoder, Encoder, ExceptionResponse, Throwable, WireFormat,
+    frame_length, initial_format,
 };
 
 /// All golden frames without cache, with their formats.
@@ -152,9 +152,15 @@ fn hostile_counts() {
             ),
             "{count}: {result:?}"
         );
-        // Bits: response not required, array present, the rest nulls.
+        // Bits: no answer wanted, array present, the rest nulls.
         let result = decode(true, &format!("21 01 02 00000000 00000000 {count}"));
-        assert_eq!(result.is_ok(), count == "0001", "{count}: {result:?}");
+        assert!(
+            matches!(
+                result,
+                Err(Error::NegativeLength { .. } | Error::Truncated { .. })
+            ),
+            "{count}: {result:?}"
+        );
     }
     // A length of content far beyond the frame.
     for length in ["7fffffff", "ffffffff", "00000005"] {
@@ -179,6 +185,17 @@ fn nulls_in_arrays_of_ids_are_refused() {
     let cut = [&frame[4..at], &[0], &frame[frame.len() - 5..]].concat();
     let result = Decoder::new(loose()).decode_slice(&cut);
     assert_eq!(result, Err(Error::NullElement { wanted: "BrokerId" }));
+    let nulls = DataArrayResponse {
+        data: Some(vec![Command::Null]),
+        ..Default::default()
+    };
+    let refused = Encoder::new(loose()).encode(&nulls.into(), &mut BytesMut::new());
+    assert_eq!(
+        refused,
+        Err(Error::NullElement {
+            wanted: "DataStructure"
+        })
+    );
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl Reader for Random<'_> {
         Ok(self.below(4))
     }
 
-    /// Nulls are skipped where an array cannot hold them.
+    /// Nulls are skipped, since arrays hold none.
     fn array<T: Structure>(&mut self) -> Result<Option<Vec<T>>, Error> {
         if !self.flag()? {
             return Ok(None);
@@ -147,7 +147,7 @@ impl Reader for Random<'_> {
         let count = self.count()?;
         let mut out = Vec::new();
         for _ in 0..count {
-            out.extend(self.object()?.or_else(T::null));
+            out.extend(self.object()?);
         }
         Ok(Some(out))
     }

@@ -10,7 +10,8 @@ use crate::Error;
 use crate::limits::{MAX_ASCII_STRING, MAX_NESTING, MAX_STRING};
 use crate::openwire::{
     Base, Command, ControlCommand, DataResponse, Decoder, Encoder, KeepAliveInfo, Message,
-    MessageDispatch, ProducerAck, SessionInfo, WireFormat, initial_format, stored_format, type_id,
+    MessageDispatch, ProducerAck, SessionId, SessionInfo, WireFormat, initial_format,
+    stored_format, type_id,
 };
 
 /// A cache this small is swept all the time.
@@ -161,6 +162,37 @@ fn boolean_streams_of_changing_length() {
         };
         pass(&path.into(), &mut encoder, &mut decoder);
         pass(&info.into(), &mut encoder, &mut decoder);
+    }
+}
+
+/// More ids than the cache has slots, so that they are swept and reused.
+#[test]
+fn a_long_conversation_with_a_small_cache() {
+    for tight in [true, false] {
+        let format = WireFormat {
+            version: 12,
+            tight,
+            cache: Some(SMALL_CACHE),
+            ..stored_format()
+        };
+        let (mut encoder, mut decoder) = (Encoder::new(format), Decoder::new(format));
+        let mut known = 0;
+        for n in 0..2000i64 {
+            // Every third id is the one before it, the others are long swept.
+            let value = if n % 3 == 2 { (n - 1) % 700 } else { n % 700 };
+            let session_id = SessionId {
+                connection_id: "ID:a-1:1".into(),
+                value,
+            };
+            let info = SessionInfo {
+                session_id: Some(session_id),
+                ..Default::default()
+            };
+            let frame = encode(&mut encoder, &info.clone().into());
+            known += usize::from(frame.len() < 20);
+            assert_eq!(decoder.decode(body(&frame)), Ok(info.into()));
+        }
+        assert_eq!(known, 666);
     }
 }
 

@@ -120,10 +120,8 @@ impl Reader for TightReader<'_, '_> {
         Ok(value)
     }
 
-    /// A null element costs one bit, any other at least its type byte.
     #[inline]
     fn count(&mut self) -> Result<usize, Error> {
-        let bits = self.bits.left();
-        self.input.count(bits)
+        self.input.count()
     }
 }

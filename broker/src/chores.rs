@@ -1,0 +1,300 @@
+//! One thread for what must not delay a connection or the committing thread:
+//! reading pages of queues and browsers from the store, timers of pulls,
+//! letting in those who waited for memory, searching for expired messages.
+//!
+//! Bounded by who may ask: a queue asks for one page at a time, a browser for
+//! one step, a subscription for one timer.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use store::Stored;
+
+use crate::destination::{Entry, Page, Queue, Shown, Step, SubscriptionId};
+use crate::effects::Effects;
+use crate::engine::Engine;
+use crate::limits::{PAGE_BYTES, PAGE_MESSAGES, PAGE_RETRY};
+use crate::message;
+
+/// The list of what is to be done.
+pub(crate) struct Chores {
+    list: Mutex<List>,
+    asked: Condvar,
+    expiry_period: Duration,
+}
+
+#[derive(Default)]
+struct List {
+    jobs: VecDeque<Job>,
+    timers: BinaryHeap<Reverse<Timer>>,
+    let_in: bool,
+    next_expiry: Option<Instant>,
+    stopped: bool,
+}
+
+enum Job {
+    Page(Arc<Queue>),
+    Browse(Arc<Queue>),
+    PullTimer(Weak<Queue>, SubscriptionId),
+    LetIn,
+    Expire,
+}
+
+struct Timer {
+    at: Instant,
+    job: Job,
+}
+
+impl PartialEq for Timer {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Timer {}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl Chores {
+    pub(crate) fn new(expiry_period: Duration) -> Chores {
+        Chores { list: Mutex::default(), asked: Condvar::new(), expiry_period }
+    }
+
+    /// Starts the thread; it ends by `stop`, or when the engine is gone.
+    pub(crate) fn start(engine: &Arc<Engine>) -> io::Result<()> {
+        let chores = Arc::clone(&engine.chores);
+        let engine = Arc::downgrade(engine);
+        thread::Builder::new().name("chores".to_owned()).spawn(move || run(&chores, &engine))?;
+        Ok(())
+    }
+
+    pub(crate) fn page(&self, queue: Arc<Queue>) {
+        self.ask(|list| list.jobs.push_back(Job::Page(queue)));
+    }
+
+    pub(crate) fn browse(&self, queue: Arc<Queue>) {
+        self.ask(|list| list.jobs.push_back(Job::Browse(queue)));
+    }
+
+    /// Calls the subscription's pull timer then.
+    pub(crate) fn pull_timer(&self, at: Instant, queue: &Arc<Queue>, id: SubscriptionId) {
+        let job = Job::PullTimer(Arc::downgrade(queue), id);
+        self.ask(|list| list.timers.push(Reverse(Timer { at, job })));
+    }
+
+    /// There is memory for those who wait.
+    pub(crate) fn let_in(&self) {
+        self.ask(|list| list.let_in = true);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.ask(|list| {
+            list.stopped = true;
+            list.jobs.clear();
+            list.timers.clear();
+        });
+    }
+
+    fn ask(&self, change: impl FnOnce(&mut List)) {
+        change(&mut self.lock());
+        self.asked.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job, or `None` when nothing was asked for some time. `Err`: stopped.
+    fn next(&self) -> Result<Option<Job>, ()> {
+        let mut list = self.lock();
+        let now = Instant::now();
+        if list.stopped {
+            return Err(());
+        }
+        if let Some(job) = list.due(now, self.expiry_period) {
+            return Ok(Some(job));
+        }
+        let wait = list.until_next(now, self.expiry_period);
+        let (mut list, _) =
+            self.asked.wait_timeout(list, wait).unwrap_or_else(PoisonError::into_inner);
+        if list.stopped {
+            return Err(());
+        }
+        Ok(list.due(Instant::now(), self.expiry_period))
+    }
+}
+
+impl List {
+    fn due(&mut self, now: Instant, expiry_period: Duration) -> Option<Job> {
+        if self.timers.peek().is_some_and(|timer| timer.0.at <= now) {
+            return self.timers.pop().map(|timer| timer.0.job);
+        }
+        if std::mem::take(&mut self.let_in) {
+            return Some(Job::LetIn);
+        }
+        if let Some(job) = self.jobs.pop_front() {
+            return Some(job);
+        }
+        let next_expiry = *self.next_expiry.get_or_insert(now + expiry_period);
+        if next_expiry <= now {
+            self.next_expiry = Some(now + expiry_period);
+            return Some(Job::Expire);
+        }
+        None
+    }
+
+    fn until_next(&self, now: Instant, expiry_period: Duration) -> Duration {
+        let timer = self.timers.peek().map(|timer| timer.0.at);
+        let next = timer.into_iter().chain(self.next_expiry).min();
+        next.map_or(expiry_period, |at| at.saturating_duration_since(now))
+    }
+}
+
+fn run(chores: &Chores, engine: &Weak<Engine>) {
+    let mut effects = Effects::default();
+    while let Ok(job) = chores.next() {
+        match (job, engine.upgrade()) {
+            (_, None) => return,
+            (Some(job), Some(engine)) => engine.work_off(job, &mut effects),
+            (None, Some(_)) => {}
+        }
+    }
+}
+
+impl Engine {
+    fn work_off(&self, job: Job, effects: &mut Effects) {
+        match job {
+            Job::Page(queue) => self.load_page(&queue, effects),
+            Job::Browse(queue) => self.show(&queue, effects),
+            Job::PullTimer(queue, id) => self.ring(&queue, id, effects),
+            Job::LetIn => self.let_in(),
+            Job::Expire => self.expire(effects),
+        }
+        self.settle(effects);
+        effects.touched.flush();
+    }
+
+    fn load_page(&self, queue: &Arc<Queue>, effects: &mut Effects) {
+        let Some(id) = queue.store_id() else { return };
+        let Some(page) = queue.lock().begin_page() else { return };
+        let stored = match self.store.read(id, page.from, PAGE_MESSAGES, PAGE_BYTES) {
+            Ok(stored) => stored,
+            Err(error) => return self.page_failed(queue, &error),
+        };
+        let last = stored.last().map(|stored| stored.seq);
+        let entries = stored.into_iter().filter_map(|stored| load(queue, stored)).collect();
+        self.finish_page(queue, page, entries, last, effects);
+    }
+
+    fn finish_page(
+        &self,
+        queue: &Arc<Queue>,
+        page: Page,
+        entries: Vec<Entry>,
+        last: Option<store::Seq>,
+        effects: &mut Effects,
+    ) {
+        let mut state = queue.lock();
+        state.finish_page(page, entries, last, effects);
+        state.dispatch(self.now(), effects);
+    }
+
+    /// Consumers of this queue wait; everybody else goes on. Damage is told
+    /// and never skipped.
+    fn page_failed(&self, queue: &Arc<Queue>, error: &store::Error) {
+        tracing::error!(queue = %queue.destination, cause = %error, "messages cannot be read");
+        queue.lock().give_up_page();
+        let timer = Timer { at: Instant::now() + PAGE_RETRY, job: Job::Page(Arc::clone(queue)) };
+        self.chores.ask(|list| list.timers.push(Reverse(timer)));
+    }
+
+    fn show(&self, queue: &Arc<Queue>, effects: &mut Effects) {
+        let steps = queue.lock().browse_steps();
+        for step in steps {
+            let stored = self.read_shown(queue, step);
+            queue.lock().finish_browse(step, stored, self.now(), effects);
+        }
+    }
+
+    fn read_shown(&self, queue: &Arc<Queue>, step: Step) -> Vec<Shown> {
+        let Some(id) = queue.store_id() else { return Vec::new() };
+        let stored = match self.store.read(id, step.from, step.count, PAGE_BYTES) {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::error!(queue = %queue.destination, cause = %error, "browsing ends early");
+                return Vec::new();
+            }
+        };
+        let state = queue.lock();
+        let before: Vec<u32> = stored.iter().map(|stored| state.seen_before(stored)).collect();
+        drop(state);
+        let shown = stored.into_iter().zip(before).filter_map(|(stored, redeliveries)| {
+            let seq = stored.seq;
+            let message = load(queue, stored)?.message;
+            Some(Shown { seq, message, redeliveries })
+        });
+        shown.collect()
+    }
+
+    fn ring(&self, queue: &Weak<Queue>, id: SubscriptionId, effects: &mut Effects) {
+        let Some(queue) = queue.upgrade() else { return };
+        let again = queue.lock().pull_timer(id, Instant::now(), effects);
+        if let Some(at) = again {
+            self.chores.pull_timer(at, &queue, id);
+        }
+    }
+
+    fn let_in(&self) {
+        for cell in self.memory.take_waiting() {
+            if let Some(cell) = cell.upgrade() {
+                cell.let_in();
+            }
+        }
+    }
+
+    fn expire(&self, effects: &mut Effects) {
+        let now = self.now();
+        for queue in self.registry.all() {
+            let mut state = queue.lock();
+            state.expire(now, effects);
+            state.dispatch(now, effects);
+            drop(state);
+            self.settle(effects);
+        }
+    }
+}
+
+/// A message as it was stored. One that cannot be read stays where it is, and
+/// is told: the store has checked its bytes, so another program wrote it.
+fn load(queue: &Queue, stored: Stored) -> Option<Entry> {
+    match message::decode(stored.payload) {
+        Ok(message) => {
+            let mut entry = Entry::new(stored.seq, Arc::new(message), true);
+            entry.redeliveries = u32::from(stored.redeliveries);
+            Some(entry)
+        }
+        Err(cause) => {
+            tracing::error!(
+                event = "store.damaged",
+                queue = %queue.destination,
+                message = %stored.seq,
+                cause,
+                "a stored message cannot be read and stays in the store"
+            );
+            None
+        }
+    }
+}

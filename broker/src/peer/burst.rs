@@ -1,0 +1,167 @@
+//! Sends and acknowledgements of one read of the socket, gathered per queue so
+//! that each queue is locked once for many of them.
+//!
+//! Sends take effect before acknowledgements: a client that consumes, sends on
+//! and acknowledges may see a message twice after a crash, but never loses one.
+
+use std::sync::Arc;
+
+use store::{ProducerSequence, Work};
+use wire::openwire::Message;
+
+use super::ack::Ack;
+use super::cell::Cell;
+use super::state::PeerState;
+use crate::committer::{Receipt, Sent, Token};
+use crate::destination::{Entry, Queue, QueueState, SubscriptionId};
+use crate::limits::{BURST_BYTES, BURST_COMMANDS};
+use crate::message;
+use crate::outgoing::{Refusal, Reply};
+
+/// What was gathered.
+#[derive(Default)]
+pub(super) struct Burst {
+    /// All to one queue, in order.
+    sends: Vec<Unsent>,
+    bytes: usize,
+    /// All of one queue, in order.
+    pub(super) acks: Vec<UnackedAck>,
+    pub(super) acked: Option<Arc<Queue>>,
+}
+
+/// A send that has not taken effect.
+pub(super) struct Unsent {
+    pub(super) queue: Arc<Queue>,
+    pub(super) message: Message,
+    /// It has to be stored.
+    pub(super) stored: bool,
+    pub(super) receipt: Receipt,
+}
+
+/// An acknowledgement that has not taken effect.
+pub(super) struct UnackedAck {
+    pub(super) subscription: SubscriptionId,
+    pub(super) ack: Ack,
+    pub(super) answer: Option<i32>,
+}
+
+impl PeerState {
+    /// Gathers a send, after applying what is for another queue.
+    pub(super) fn gather_send(&mut self, cell: &Cell, unsent: Unsent) {
+        let other = self.burst.sends.first().map(|first| &first.queue);
+        if other.is_some_and(|queue| !Arc::ptr_eq(queue, &unsent.queue)) {
+            self.apply_sends(cell);
+        }
+        self.burst.bytes += unsent.receipt.bytes;
+        self.burst.sends.push(unsent);
+        if self.burst.sends.len() >= BURST_COMMANDS || self.burst.bytes >= BURST_BYTES {
+            self.apply_sends(cell);
+        }
+    }
+
+    /// Everything gathered takes effect.
+    pub(super) fn apply(&mut self, cell: &Cell) {
+        self.apply_sends(cell);
+        self.apply_acks(cell);
+    }
+
+    pub(super) fn apply_sends(&mut self, cell: &Cell) {
+        let Some(first) = self.burst.sends.first() else { return };
+        let queue = Arc::clone(&first.queue);
+        let mut sends = std::mem::take(&mut self.burst.sends);
+        self.burst.bytes = 0;
+        // Asked before the lock: the store may have to look it up on disk.
+        sends.retain_mut(|unsent| !unsent.stored || self.is_new(cell, unsent));
+        let mut state = queue.lock();
+        for unsent in sends.drain(..) {
+            if state.is_removed() {
+                let refusal = crate::engine::missing(&queue.destination);
+                unsent.receipt.settle(Err(refusal), &mut self.effects.touched);
+            } else if unsent.stored {
+                self.submit_stored(cell, &mut state, unsent);
+            } else {
+                self.place(cell, &mut state, unsent);
+            }
+        }
+        state.dispatch(cell.engine.now(), &mut self.effects);
+        drop(state);
+        self.burst.sends = sends;
+        cell.engine.settle(&mut self.effects);
+    }
+
+    /// Whether the store has not seen it before. A duplicate is answered once
+    /// everything before it, the original included, is durable.
+    fn is_new(&mut self, cell: &Cell, unsent: &mut Unsent) -> bool {
+        if self.hello.network {
+            return true;
+        }
+        let Some((producer, sequence)) = message::producer_sequence(&unsent.message) else {
+            return true;
+        };
+        if self.last_key.as_ref().is_none_or(|(known, _)| known != producer) {
+            self.last_key = Some((producer.clone(), message::producer_key(producer)));
+        }
+        let key = self.last_key.as_ref().map_or(&[][..], |(_, key)| key);
+        // An error means that the store is lost: then nothing is answered.
+        let new = cell.engine.store.note_producer(key, sequence).unwrap_or(false);
+        if !new {
+            let receipt = unsent.receipt.take();
+            let token = Token::Answer { receipt, result: Ok(Reply::Ok) };
+            cell.engine.submit(Work::new(), token);
+        }
+        new
+    }
+
+    fn submit_stored(&mut self, cell: &Cell, state: &mut QueueState, unsent: Unsent) {
+        let Unsent { queue, message, mut receipt, .. } = unsent;
+        let Some(id) = queue.store_id() else { return };
+        self.payload.clear();
+        if let Err(refusal) = message::encode(&message, &mut self.payload) {
+            return receipt.settle(Err(refusal), &mut self.effects.touched);
+        }
+        let seq = state.next_place();
+        let producer = self.sequence_of(&message);
+        state.record(id, &mut self.work);
+        self.work.message(id, seq, producer, 0, &self.payload);
+        let mark = state.mark_along(id, seq, &mut self.work);
+        let entry = Entry::new(seq, Arc::new(message), true);
+        let twin = receipt.take();
+        let sent = Sent { queue, entry, mark, receipt: Some(twin) };
+        match cell.engine.store.submit_from(&mut self.work, Token::Sent(sent)) {
+            Ok(()) => state.submitted(1),
+            Err(error) => {
+                self.work.clear();
+                self.not_taken(&error, receipt);
+            }
+        }
+    }
+
+    fn sequence_of(&self, message: &Message) -> Option<ProducerSequence<'_>> {
+        let (producer, sequence) = message::producer_sequence(message)?;
+        let (known, key) = self.last_key.as_ref()?;
+        let noted = known == producer && !self.hello.network;
+        noted.then_some(ProducerSequence { producer: key, sequence })
+    }
+
+    fn not_taken(&mut self, error: &store::Error, receipt: Receipt) {
+        // A lost store is answered by nobody: the client asks the next master.
+        if error.action() == store::Action::Reject {
+            let refusal = Refusal::resource_allocation(error.to_string());
+            receipt.settle(Err(refusal), &mut self.effects.touched);
+        }
+    }
+
+    /// A message that is not stored: at once, or behind those before it that are.
+    fn place(&mut self, cell: &Cell, state: &mut QueueState, unsent: Unsent) {
+        let Unsent { queue, message, receipt, .. } = unsent;
+        let entry = Entry::new(state.next_place(), Arc::new(message), false);
+        if !state.has_undurable() {
+            state.arrive_now(entry, &mut self.effects);
+            return receipt.settle(Ok(Reply::Ok), &mut self.effects.touched);
+        }
+        let sent = Sent { queue, entry, mark: None, receipt: Some(receipt) };
+        if cell.engine.store.submit(Work::new(), Token::Sent(sent)).is_ok() {
+            state.submitted(1);
+        }
+    }
+}
