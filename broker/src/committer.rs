@@ -58,9 +58,18 @@ pub(crate) struct Committed {
     pub(crate) id: TransactionId,
     /// Its messages, with the queues they were sent to.
     pub(crate) sent: Vec<(Arc<Queue>, Entry)>,
-    /// Those that it had spilled, and how many of them were duplicates.
-    pub(crate) staged: Vec<(Arc<Queue>, Ranges, usize)>,
+    /// Those that it had spilled.
+    pub(crate) staged: Vec<Unspilled>,
     pub(crate) receipt: Receipt,
+}
+
+/// What a transaction had spilled into one queue.
+pub(crate) struct Unspilled {
+    pub(crate) queue: Arc<Queue>,
+    /// Places of messages that are there now.
+    pub(crate) committed: Ranges,
+    /// Places of duplicates, which stay empty.
+    pub(crate) dropped: Ranges,
 }
 
 /// Whom to tell about a command.
@@ -76,6 +85,21 @@ pub(crate) struct Receipt {
 }
 
 impl Receipt {
+    /// A receipt for nobody in particular: only the bytes count.
+    pub(crate) fn silent(cell: &Arc<Cell>, bytes: usize) -> Receipt {
+        Receipt { cell: Arc::clone(cell), answer: None, window: None, bytes }
+    }
+
+    /// Moves it out of something that is about to be dropped.
+    pub(crate) fn take(&mut self) -> Receipt {
+        Receipt {
+            cell: Arc::clone(&self.cell),
+            answer: self.answer.take(),
+            window: self.window.take(),
+            bytes: std::mem::take(&mut self.bytes),
+        }
+    }
+
     /// Tells the client, and forgets the bytes.
     pub(crate) fn settle(self, result: Result<Reply, Refusal>, touched: &mut Touched) {
         self.cell.landed(self.bytes);
@@ -146,8 +170,8 @@ impl Committer {
     }
 
     fn sort_committed(&mut self, engine: &Engine, committed: Committed) {
-        for (queue, ranges, dropped) in committed.staged {
-            self.groups.of(&queue).arrivals.push(Arrival::Staged(ranges, dropped));
+        for part in committed.staged {
+            self.groups.of(&part.queue).arrivals.push(Arrival::Unspilled(part));
         }
         for (queue, entry) in committed.sent {
             self.groups.of(&queue).arrivals.push(Arrival::Message(entry));
@@ -196,7 +220,7 @@ impl Outlet<Token> for Committer {
 /// What a batch brings to one queue.
 enum Arrival {
     Message(Entry),
-    Staged(Ranges, usize),
+    Unspilled(Unspilled),
 }
 
 #[derive(Default)]
@@ -251,7 +275,9 @@ impl Groups {
             for arrival in group.arrivals.drain(..) {
                 match arrival {
                     Arrival::Message(entry) => state.arrive(entry, memory, effects),
-                    Arrival::Staged(ranges, dropped) => state.arrive_staged(ranges.iter(), dropped),
+                    Arrival::Unspilled(part) => {
+                        state.arrive_staged(&part.committed, &part.dropped);
+                    }
                 }
             }
             state.dispatch(now, effects);

@@ -12,21 +12,31 @@
 //! command line.
 
 mod admission;
+mod advisory;
 mod boot;
+mod chores;
 mod cli;
+mod committer;
 mod config;
 mod connection;
+mod dead_letter;
+mod destination;
 mod directory;
+mod effects;
 mod engine;
 mod error;
+mod flow;
 pub(crate) mod limits;
 mod listener;
 mod logs;
+mod message;
 mod outbox;
 mod outgoing;
 mod peer;
 mod protocol;
 mod role;
+mod touched;
+mod transaction;
 
 pub use cli::{Arguments, main};
 pub use config::{KEYS, ListenUri, LockMode, LogFormat, Settings, Sources, load};

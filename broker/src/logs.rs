@@ -32,7 +32,7 @@ pub const EVENTS: &[&str] = &[
 ];
 
 /// Starts logging for this process. Call once.
-pub fn start(settings: &Settings) -> Result<(), Error> {
+pub(crate) fn start(settings: &Settings) -> Result<(), Error> {
     // sled says at INFO and above what only its authors can use.
     let directives = format!("{},sled=error", settings.log_level);
     let filter = EnvFilter::try_new(directives).map_err(|error| Error::Configuration {

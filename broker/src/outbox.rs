@@ -373,3 +373,6 @@ impl Outbox {
         items
     }
 }
+
+#[cfg(test)]
+mod tests;

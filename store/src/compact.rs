@@ -124,7 +124,10 @@ impl Renewal<'_> {
         if self.index.is_current(&decoded.record, place)? {
             self.renew_current(&decoded.record, encoded)?;
         }
-        self.renew_producer(&decoded.record)
+        match message_of(&decoded.record).and_then(|message| message.producer) {
+            Some(producer) => self.renew_producer(producer.producer),
+            None => Ok(()),
+        }
     }
 
     fn renew_current(&mut self, record: &Record<'_>, encoded: &[u8]) -> Result<()> {
@@ -137,6 +140,8 @@ impl Renewal<'_> {
                 Record::Message(message) => self.renew_message(message),
                 _ => Ok(()),
             },
+            // What it said may be older than what is known: the segment is needed for all of it.
+            Record::Producer { id, .. } => self.renew_producer(id),
             _ => {
                 self.batch.append_encoded(encoded, 1);
                 Ok(())
@@ -168,20 +173,12 @@ impl Renewal<'_> {
         Ok(())
     }
 
-    fn renew_producer(&mut self, record: &Record<'_>) -> Result<()> {
-        let Some(producer) = message_of(record).and_then(|message| message.producer) else {
-            return Ok(());
-        };
-        let id = producer.producer;
+    fn renew_producer(&mut self, id: &[u8]) -> Result<()> {
         if self.producers.contains(id) {
             return Ok(());
         }
         if let Some(state) = self.index.pins_producer(id, self.segment)? {
-            self.batch.push_record(&Record::Producer {
-                id,
-                last: state.last,
-                window: state.window,
-            });
+            self.batch.push_record(&Record::Producer { id, last: state.last, window: state.window });
             self.producers.insert(id.to_vec());
         }
         Ok(())

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 /// Unit of placement in a segment: every batch starts on such a boundary (FORMAT.md 2).
-pub(crate) const BLOCK_BYTES: u64 = 4096;
+pub(crate) const BLOCK_BYTES: u64 = BLOCK as u64;
+/// The same where memory is meant.
+pub(crate) const BLOCK: usize = 4096;
 /// Default length of a segment: large enough that rolling is rare, small enough that space comes back in small steps.
 pub(crate) const SEGMENT_BYTES: u64 = 32 << 20;
 /// First segment of an epoch: a takeover waits for its zeros to be synced.

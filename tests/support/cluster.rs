@@ -86,10 +86,18 @@ impl Cluster {
         (index, line)
     }
 
-    /// SIGKILL to a member, and a new process in its place, which is waiting when this returns.
-    pub(crate) fn kill_and_restart(&mut self, index: usize) {
-        self.members[index].process.kill();
-        self.restart(index);
+    /// Waits until a member other than `but` has the lock, however far it is with its takeover.
+    pub(crate) fn wait_for_lock(&self, but: usize) -> usize {
+        wait::until(
+            "a new holder of the lock",
+            || {
+                self.members.iter().enumerate().find_map(|(index, member)| {
+                    let line = member.process.log.find("lock.acquired", member.mark);
+                    (index != but && line.is_some()).then_some(index)
+                })
+            },
+            || self.text(),
+        )
     }
 
     /// A new process in the place of one that has ended.

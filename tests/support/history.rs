@@ -4,6 +4,7 @@
 //! always means "happened before" for an answer followed by an attempt or an opening. Nothing is judged here.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// One message as its producer calls it; the body carries the same.
@@ -82,33 +83,34 @@ pub(crate) enum Event {
 #[derive(Default)]
 pub(crate) struct History {
     events: Mutex<Vec<Event>>,
+    answers: AtomicU64,
+    transactions: AtomicU64,
 }
 
 impl History {
     /// Appends one event.
     pub(crate) fn record(&self, event: Event) {
-        self.events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(event);
+        let is_answer = matches!(
+            event,
+            Event::SendAnswered { .. } | Event::Committed { .. } | Event::AckAnswered { .. }
+        );
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        self.answers.fetch_add(u64::from(is_answer), Ordering::Relaxed);
     }
 
     /// Everything so far, in order.
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many events of a kind there are: tests wait for progress with it.
-    pub(crate) fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
-        self.events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .filter(|event| wanted(event))
-            .count()
+    /// How many requests were answered: tests wait for progress with it.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// A name for another attempt at a transaction.
+    pub(crate) fn next_transaction(&self) -> TransactionName {
+        TransactionName(self.transactions.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 

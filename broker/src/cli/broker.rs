@@ -10,7 +10,7 @@ use crate::{logs, role};
 /// Flags of `holdfast broker`. Each is also a key of the configuration file
 /// (with underscores) and an environment variable (`HOLDFAST_` and capitals).
 #[derive(Debug, clap::Args)]
-pub struct BrokerArgs {
+pub(crate) struct BrokerArgs {
     /// TOML configuration file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,

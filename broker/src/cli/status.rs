@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// Flags of `holdfast status`.
 #[derive(Debug, clap::Args)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// The data directory.
     #[arg(value_name = "DIR")]
     directory: PathBuf,

@@ -6,6 +6,7 @@ use store::{QueueId, Seq, Work};
 
 use super::entry::Entry;
 use super::queue::QueueState;
+use super::ranges::Ranges;
 use crate::effects::Effects;
 use crate::limits::{MARK_STEP, READY_BYTES, READY_FLOOR_BYTES};
 
@@ -30,6 +31,11 @@ impl QueueState {
             self.recorded = true;
             work.queue(id, self.destination.physical_name.as_bytes());
         }
+    }
+
+    /// The work with the record in it was not taken.
+    pub(crate) fn forget_record(&mut self) {
+        self.recorded = false;
     }
 
     /// Takes the dispatch mark along with a message that will be dispatched as
@@ -87,21 +93,19 @@ impl QueueState {
     }
 
     /// A spilled transaction came through the committer.
-    pub(crate) fn arrive_staged(&mut self, seqs: impl Iterator<Item = Seq>, dropped: usize) {
+    pub(crate) fn arrive_staged(&mut self, committed: &Ranges, dropped: &Ranges) {
         self.undurable -= 1;
-        let mut messages = 0;
-        for seq in seqs {
+        for seq in committed.iter() {
             self.cursor.unstage(seq, true);
-            messages += 1;
+            self.counts.messages += 1;
+            self.counts.enqueued += 1;
         }
-        let messages = messages - dropped as u64;
-        self.counts.messages += i64::try_from(messages).unwrap_or(i64::MAX);
-        self.counts.enqueued += messages;
+        self.forget_staged(dropped);
     }
 
-    /// A spilled transaction was rolled back.
-    pub(crate) fn forget_staged(&mut self, seqs: impl Iterator<Item = Seq>) {
-        seqs.for_each(|seq| self.cursor.unstage(seq, false));
+    /// Of a spilled transaction nothing will ever be at these places.
+    pub(crate) fn forget_staged(&mut self, seqs: &Ranges) {
+        seqs.iter().for_each(|seq| self.cursor.unstage(seq, false));
     }
 
     /// Puts a message where consumers are served from.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use store::{ProducerSequence, Work};
-use wire::openwire::Message;
+use wire::openwire::{Message, ProducerId};
 
 use super::ack::Ack;
 use super::cell::Cell;
@@ -113,41 +113,36 @@ impl PeerState {
     }
 
     fn submit_stored(&mut self, cell: &Cell, state: &mut QueueState, unsent: Unsent) {
-        let Unsent { queue, message, mut receipt, .. } = unsent;
+        let Unsent { queue, message, receipt, .. } = unsent;
         let Some(id) = queue.store_id() else { return };
         self.payload.clear();
         if let Err(refusal) = message::encode(&message, &mut self.payload) {
             return receipt.settle(Err(refusal), &mut self.effects.touched);
         }
         let seq = state.next_place();
-        let producer = self.sequence_of(&message);
+        let known = if self.hello.network { None } else { self.last_key.as_ref() };
         state.record(id, &mut self.work);
-        self.work.message(id, seq, producer, 0, &self.payload);
+        self.work.message(id, seq, sequence_of(&message, known), 0, &self.payload);
         let mark = state.mark_along(id, seq, &mut self.work);
         let entry = Entry::new(seq, Arc::new(message), true);
-        let twin = receipt.take();
-        let sent = Sent { queue, entry, mark, receipt: Some(twin) };
+        let (answer, bytes) = (receipt.answer, receipt.bytes);
+        let sent = Sent { queue, entry, mark, receipt: Some(receipt) };
         match cell.engine.store.submit_from(&mut self.work, Token::Sent(sent)) {
             Ok(()) => state.submitted(1),
             Err(error) => {
                 self.work.clear();
-                self.not_taken(&error, receipt);
+                state.forget_record();
+                cell.landed(bytes);
+                self.not_taken(cell, &error, answer);
             }
         }
     }
 
-    fn sequence_of(&self, message: &Message) -> Option<ProducerSequence<'_>> {
-        let (producer, sequence) = message::producer_sequence(message)?;
-        let (known, key) = self.last_key.as_ref()?;
-        let noted = known == producer && !self.hello.network;
-        noted.then_some(ProducerSequence { producer: key, sequence })
-    }
-
-    fn not_taken(&mut self, error: &store::Error, receipt: Receipt) {
+    pub(super) fn not_taken(&mut self, cell: &Cell, error: &store::Error, answer: Option<i32>) {
         // A lost store is answered by nobody: the client asks the next master.
         if error.action() == store::Action::Reject {
             let refusal = Refusal::resource_allocation(error.to_string());
-            receipt.settle(Err(refusal), &mut self.effects.touched);
+            cell.refuse(answer, refusal, &mut self.effects);
         }
     }
 
@@ -164,4 +159,14 @@ impl PeerState {
             state.submitted(1);
         }
     }
+}
+
+/// The message's number as the store keeps it, if its producer was noted.
+fn sequence_of<'a>(
+    message: &Message,
+    known: Option<&'a (ProducerId, Vec<u8>)>,
+) -> Option<ProducerSequence<'a>> {
+    let (producer, sequence) = message::producer_sequence(message)?;
+    let (_, key) = known.filter(|(known, _)| known == producer)?;
+    Some(ProducerSequence { producer: key, sequence })
 }

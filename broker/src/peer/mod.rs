@@ -2,16 +2,26 @@
 //! connection, executed in order.
 //!
 //! [`Peer`] is the handle that the connection's read task owns; what it stands
-//! for lives in a `cell`, because a client that reconnects takes its own old
-//! state apart from another thread. `burst` gathers the sends and
-//! acknowledgements of one read so that a queue is locked once for many of
-//! them; `sending`, `acking`, `consuming`, `transacting`, `temporary` and
-//! `closing` are the commands.
+//! for lives in a [`Cell`], because a client that reconnects takes its own old
+//! state apart from another thread. `state` is what a client has; `burst`
+//! gathers the sends and acknowledgements of one read so that a queue is
+//! locked once for many of them; `sending`, `acking`, `consuming`,
+//! `transacting`, `temporary` and `closing` are the commands.
 
 mod ack;
+mod acking;
+mod burst;
+mod cell;
+mod closing;
 mod consumer_spec;
+mod consuming;
 mod peer;
+mod sending;
+mod state;
+mod temporary;
+mod transacting;
 
 pub use ack::{Ack, AckKind};
+pub(crate) use cell::Cell;
 pub use consumer_spec::ConsumerSpec;
 pub use peer::{Admission, Cause, Peer};

@@ -3,10 +3,7 @@
 //! Over-allocates an ordinary vector and uses an aligned window of it, so no unsafe code is needed. It never shrinks by
 //! itself and allocates only when it grows. All bytes of the window are initialised.
 
-use crate::limits::BLOCK_BYTES;
-
-#[expect(clippy::cast_possible_truncation, reason = "4096 fits everywhere")]
-const BLOCK: usize = BLOCK_BYTES as usize;
+use crate::limits::BLOCK;
 
 /// Growable bytes whose first one lies on a block boundary.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //!
 //! Everything is in memory or can be fetched from the database (sled) of the current *generation*; the journal stays the
 //! truth. [`Index::open`] gives the state as of the last checkpoint at once, [`Index::apply`] follows every record, live
-//! and in replay alike, and a checkpoint ([`Index::begin_checkpoint`], [`Snapshot::write`], [`Index::finish_checkpoint`])
+//! and in replay alike, and a checkpoint ([`Index::begin_checkpoint`], `Snapshot::write`, [`Index::finish_checkpoint`])
 //! makes the next start short. The database is never believed: the control file holds a checksum for every page in it.
 //!
 //! | file | noun |
@@ -47,8 +47,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use open::{Backend, Opened, Opening};
+pub(crate) use open::{Backend, Opening};
 pub(crate) use producer_table::ProducerState;
 pub(crate) use segment_use::SegmentUse;
-pub(crate) use snapshot::{Snapshot, Written};
 pub(crate) use tables::{Entry, Index, RecordPlace};

@@ -43,7 +43,6 @@ type Queues = HashMap<QueueId, Queue, BuildHasherDefault<IdHasher>>;
 /// See the module.
 pub(super) struct QueueTable {
     queues: Queues,
-    names: HashMap<Box<[u8]>, QueueId>,
     next: QueueId,
     cache: PageCache,
     /// Pages of removed queues that are in the database, or are just being written to it.
@@ -59,10 +58,8 @@ impl QueueTable {
     }
 
     pub(super) fn from_image(images: &[QueueImage], next: QueueId, page_cache_bytes: usize) -> Self {
-        let named = images.iter().filter_map(|image| Some((image.name.as_ref()?.0.as_slice().into(), image.id)));
         Self {
             queues: images.iter().map(|image| (image.id, Queue::from_image(image))).collect(),
-            names: named.collect(),
             next,
             cache: PageCache::new(page_cache_bytes),
             gone: Vec::new(),
@@ -71,10 +68,6 @@ impl QueueTable {
 
     pub(super) fn next(&self) -> QueueId {
         self.next
-    }
-
-    pub(super) fn by_name(&self, name: &[u8]) -> Option<QueueId> {
-        self.names.get(name).copied()
     }
 
     pub(super) fn get(&self, id: QueueId) -> Option<&Queue> {
@@ -91,11 +84,6 @@ impl QueueTable {
     pub(super) fn get_or_create(&mut self, id: QueueId) -> &mut Queue {
         self.next = self.next.max(QueueId(id.0.saturating_add(1)));
         self.queues.entry(id).or_default()
-    }
-
-    /// Links a name to its queue.
-    pub(super) fn link_name(&mut self, name: &[u8], id: QueueId) {
-        self.names.insert(name.into(), id);
     }
 
     /// Takes a queue out and shows all that was in it, page by page: it may be more than fits in memory.
@@ -122,11 +110,6 @@ impl QueueTable {
                 }
                 (None, None) => {}
             }
-        }
-        if let Some((name, _)) = &queue.name
-            && self.names.get(name) == Some(&id)
-        {
-            self.names.remove(name);
         }
         Ok(Some(queue))
     }

@@ -80,10 +80,6 @@ impl Segments {
         self.find(segment).map(|at| self.list[at].1).unwrap_or_default()
     }
 
-    pub(super) fn oldest(&self) -> Option<SegmentNumber> {
-        self.list.iter().find(|(_, used)| used.entries > 0).map(|(segment, _)| *segment)
-    }
-
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -120,10 +116,9 @@ mod tests {
             segments.add(SegmentNumber(segment), bytes);
         }
         assert_eq!(segments.get(SegmentNumber(3)), SegmentUse { entries: 2, bytes: 12 });
-        assert_eq!((segments.bytes(), segments.oldest()), (20, Some(SegmentNumber(3))));
+        assert_eq!(segments.bytes(), 20);
         segments.sub(SegmentNumber(3), 10);
         segments.shift(Some(SegmentNumber(3)), SegmentNumber(6), 2);
-        assert_eq!(segments.oldest(), Some(SegmentNumber(4)));
         segments.sub(SegmentNumber(6), 2);
         assert_eq!(segments.iter().map(|(n, _)| n.0).collect::<Vec<_>>(), [4, 5]);
         assert_eq!(segments.bytes(), 8);

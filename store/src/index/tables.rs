@@ -183,7 +183,6 @@ impl Index {
 
     fn apply_queue(&mut self, id: QueueId, name: &[u8], segment: SegmentNumber) {
         let old = self.queues.get_or_create(id).name.replace((name.into(), segment));
-        self.queues.link_name(name, id);
         self.segments.shift(old.map(|(_, segment)| segment), segment, NOTE_BYTES);
     }
 
@@ -251,11 +250,6 @@ impl Index {
         Ok(())
     }
 
-    /// The id of a queue by its name.
-    pub(crate) fn queue_by_name(&self, name: &[u8]) -> Option<QueueId> {
-        self.queues.by_name(name)
-    }
-
     /// One queue.
     pub(crate) fn queue(&self, id: QueueId) -> Option<QueueSummary> {
         self.queues.get(id).and_then(|queue| queue.summary(id))
@@ -319,11 +313,6 @@ impl Index {
     /// What is live in one segment.
     pub(crate) fn live(&self, segment: SegmentNumber) -> SegmentUse {
         self.segments.get(segment)
-    }
-
-    /// The oldest segment with something live in it.
-    pub(crate) fn oldest_live(&self) -> Option<SegmentNumber> {
-        self.segments.oldest()
     }
 
     /// Live bytes of all segments.

@@ -66,11 +66,6 @@ impl Batch {
         self.len() == 0
     }
 
-    /// How many records it holds.
-    pub(crate) fn count(&self) -> u32 {
-        self.count
-    }
-
     /// The encoded records.
     pub(crate) fn records(&self) -> &[u8] {
         &self.buf.as_slice()[HEADER_BYTES..]

@@ -10,12 +10,12 @@ use super::segment::HeaderBlock;
 use super::tail;
 use crate::codec::decode_all;
 use crate::error::{Error, Result};
-use crate::limits::{BLOCK_BYTES, READ_AHEAD_BYTES};
+use crate::limits::{BLOCK, BLOCK_BYTES, READ_AHEAD_BYTES};
 use crate::position::SegmentNumber;
 use crate::record::{Record, Seal};
 
 /// Header and first batch are one block each.
-const HEAD_BYTES: usize = 2 * BLOCK_BYTES as usize;
+const HEAD_BYTES: usize = 2 * BLOCK;
 /// A file with an empty header is a spare; that much of it is looked at before this is believed.
 const SPARE_LOOK_BYTES: u64 = 16 * BLOCK_BYTES;
 
@@ -176,7 +176,7 @@ fn read_newest(directory: &Directory, info: &SegmentInfo, bytes_read: &mut u64) 
         return Ok(head);
     };
     let mut cursor = Cursor::open(directory, info, info.bytes, HEAD_BYTES)?;
-    let header = HeaderBlock::parse(cursor.bytes(0, BLOCK_BYTES as usize)?);
+    let header = HeaderBlock::parse(cursor.bytes(0, BLOCK)?);
     if header == HeaderBlock::Zero {
         cursor = Cursor::open(
             directory,
@@ -205,7 +205,7 @@ fn read_head(directory: &Directory, info: &SegmentInfo, bytes_read: &mut u64) ->
 }
 
 fn judge_head(cursor: &mut Cursor, directory: &Directory, info: &SegmentInfo) -> Result<Head> {
-    let header = match HeaderBlock::parse(cursor.bytes(0, BLOCK_BYTES as usize)?) {
+    let header = match HeaderBlock::parse(cursor.bytes(0, BLOCK)?) {
         HeaderBlock::Zero => {
             return Ok(Head::Nothing("the segment header was never written".into()));
         }
@@ -247,7 +247,7 @@ fn judge_head(cursor: &mut Cursor, directory: &Directory, info: &SegmentInfo) ->
 
 /// The seal at the start of the first batch, if that batch follows what the seal says.
 fn read_seal(cursor: &mut Cursor, info: &SegmentInfo, number: u64) -> Result<Option<Seal>> {
-    let first = cursor.bytes(BLOCK_BYTES, BLOCK_BYTES as usize)?;
+    let first = cursor.bytes(BLOCK_BYTES, BLOCK)?;
     let previous_crc = super::frame::u32_at(first, 12);
     let expected = Expected {
         epoch: info.epoch,

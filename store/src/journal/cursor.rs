@@ -188,7 +188,6 @@ impl Cursor {
             crc,
             epoch: header.epoch,
             time_ms: header.time_ms,
-            count: header.count,
             records,
         }))
     }

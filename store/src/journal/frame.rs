@@ -3,7 +3,7 @@
 //! Encodes and decodes only. What a batch must follow is for the chain to judge, and lengths are checked against the
 //! segment by the cursor before they are believed.
 
-use crate::limits::BLOCK_BYTES;
+use crate::limits::BLOCK;
 
 /// Bytes of the batch header.
 pub(crate) const HEADER_BYTES: usize = 48;
@@ -24,7 +24,7 @@ pub(crate) struct BatchHeader {
 
 /// Bytes on disk of a batch with this many bytes of records.
 pub(crate) fn padded_len(records: usize) -> u64 {
-    (HEADER_BYTES + records).next_multiple_of(BLOCK_BYTES as usize) as u64
+    (HEADER_BYTES + records).next_multiple_of(BLOCK) as u64
 }
 
 impl BatchHeader {

@@ -5,9 +5,8 @@
 
 use super::cursor::Cursor;
 use crate::error::Result;
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK, BLOCK_BYTES};
 
-const BLOCK: usize = BLOCK_BYTES as usize;
 static ZERO_BLOCK: [u8; BLOCK] = [0; BLOCK];
 
 /// What was found.

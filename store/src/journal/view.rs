@@ -17,8 +17,6 @@ pub(crate) struct View<'a> {
     pub(crate) epoch: u64,
     /// Wall clock when it was written, milliseconds since 1970.
     pub(crate) time_ms: u64,
-    /// How many records it holds.
-    pub(crate) count: u32,
     /// The records, encoded.
     pub(crate) records: &'a [u8],
 }

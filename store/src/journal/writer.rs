@@ -17,7 +17,7 @@ use super::spares::{Maker, Spare};
 use crate::error::{Error, Result};
 use crate::fs::{AlignedBuf, SegmentFile};
 use crate::limits::{BLOCK_BYTES, MAX_FRAME_BYTES};
-use crate::position::{BatchNumber, Position, SegmentNumber};
+use crate::position::{BatchNumber, Position};
 use crate::record::{Record, Seal};
 use crate::settings::Settings;
 
@@ -149,11 +149,6 @@ impl Writer {
     /// The place behind the last batch.
     pub(crate) fn after(&self) -> After {
         self.after
-    }
-
-    /// The segment being written.
-    pub(crate) fn segment(&self) -> SegmentNumber {
-        self.info.number
     }
 
     fn append_as(&mut self, batch: &mut Batch, now_ms: u64, urgent: bool) -> Result<Placed> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::model::{Contents, Model, Unit, contents_of, work_of};
 use super::script::{Ids, Script};
-use super::support::{Collected, hold, small};
+use super::support::{Collected, disk_with, hold, small};
 use crate::index::{Backend, Opening};
 use crate::journal::{Prepare, Reader, WriterSettings};
 use crate::open::{self, Recovered};
@@ -47,7 +47,7 @@ struct Life {
 
 /// Two masters, one after the other, so that seals and reopened indexes are in the record.
 fn live(dir: &Path, seed: u64, units: usize) -> Life {
-    let sim = SimFs::new();
+    let sim = disk_with(dir);
     let mut script = Script::new(seed);
     let mut model = Model::default();
     let mut states = vec![model.contents().clone()];
@@ -88,7 +88,7 @@ fn live(dir: &Path, seed: u64, units: usize) -> Life {
 
 /// A life whose disk dies at operation number `op`; ends when the store does.
 fn live_until(dir: &Path, seed: u64, op: usize) -> Life {
-    let sim = SimFs::new();
+    let sim = disk_with(dir);
     sim.die_at(op);
     let mut states = vec![Contents::default()];
     let (collected, collector) = Collected::new();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::support::{Collected, eventually, hold, small};
+use super::support::{Collected, disk_with, eventually, hold, small};
 use crate::sim::SimFs;
 use crate::{Fs, QueueId, Seq, Settings, Store, Work};
 
@@ -45,7 +45,7 @@ fn acknowledge(store: &Store<u64>, token: u64, seqs: impl IntoIterator<Item = u6
 #[test]
 fn a_full_disk_stops_messages_only_and_only_while_it_is_full() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let sim = SimFs::new();
+    let sim = disk_with(dir.path());
     let (store, collected) = open(&sim, dir.path(), small());
     sim.set_space(Some(600 << 10));
     let next = fill(&store, &collected);
@@ -81,7 +81,7 @@ fn a_full_disk_stops_messages_only_and_only_while_it_is_full() {
 #[test]
 fn acknowledging_makes_room_in_a_limited_journal() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let sim = SimFs::new();
+    let sim = disk_with(dir.path());
     let settings = Settings {
         journal_limit_bytes: Some(512 << 10),
         ..small()
@@ -105,11 +105,11 @@ fn acknowledging_makes_room_in_a_limited_journal() {
 #[test]
 fn a_full_store_closes_without_answering_what_waits() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let sim = SimFs::new();
+    let sim = disk_with(dir.path());
     let (store, collected) = open(&sim, dir.path(), small());
     sim.set_space(Some(600 << 10));
     let next = fill(&store, &collected);
-    store.clone().close().expect("close");
+    store.close().expect("close");
     assert!(!collected.tokens().contains(&(next - 1)));
     sim.set_space(None);
     let (collected, collector) = Collected::new();

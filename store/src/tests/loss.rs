@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::support::{Collected, eventually, hold, small};
+use super::support::{Collected, disk_with, eventually, hold, small};
 use crate::sim::{OpKind, SimFs};
 use crate::{Error, Fs, Outlet, QueueId, Seq, Store, Work};
 
@@ -36,7 +36,7 @@ fn is_closed(store: &Store<u64>) {
 #[test]
 fn a_failed_write_answers_nothing_and_is_never_repeated() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let sim = SimFs::new();
+    let sim = disk_with(dir.path());
     let (store, collected) = open_on(&sim, dir.path());
     store.submit(message(1), 1).expect("submit");
     collected.wait_for(1);
@@ -67,7 +67,7 @@ fn a_failed_write_answers_nothing_and_is_never_repeated() {
 #[test]
 fn a_lock_file_that_was_replaced_answers_nothing() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let sim = SimFs::new();
+    let sim = disk_with(dir.path());
     let (store, collected) = open_on(&sim, dir.path());
     store.submit(message(1), 1).expect("submit");
     collected.wait_for(1);
@@ -102,7 +102,7 @@ fn a_panic_on_the_committing_thread_is_a_loss_too() {
 #[test]
 fn a_checkpoint_that_finds_the_lock_gone_ends_the_store() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let sim = SimFs::new();
+    let sim = disk_with(dir.path());
     let (store, collected) = open_on(&sim, dir.path());
     store.submit(message(1), 1).expect("submit");
     collected.wait_for(1);

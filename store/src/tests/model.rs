@@ -44,8 +44,11 @@ pub(crate) struct Contents {
 struct Queue {
     name: Vec<u8>,
     mark: u64,
-    messages: BTreeMap<Seq, (u16, Vec<u8>)>,
+    messages: BTreeMap<u64, Message>,
 }
+
+/// Redelivery count, length and checksum of the payload.
+type Message = (u16, usize, u32);
 
 /// [`Contents`], and what is not visible yet.
 #[derive(Clone, Debug, Default)]
@@ -177,9 +180,9 @@ impl Model {
         };
         match step {
             Step::Message { seq, payload, .. } => {
-                queue.messages.insert(*seq, (0, payload.clone()));
+                queue.messages.insert(seq.0, (0, payload.len(), crc32fast::hash(payload)));
             }
-            Step::Removed(_, seqs) => queue.messages.retain(|seq, _| !seqs.contains(seq)),
+            Step::Removed(_, seqs) => seqs.iter().for_each(|seq| drop(queue.messages.remove(&seq.0))),
             _ => {}
         }
     }
@@ -193,7 +196,7 @@ impl Model {
         };
         match step {
             Step::Redelivered(_, seq, count) => {
-                if let Some(message) = queue.messages.get_mut(seq) {
+                if let Some(message) = queue.messages.get_mut(&seq.0) {
                     message.0 = *count;
                 }
             }
@@ -247,9 +250,8 @@ pub(crate) fn contents_of(index: &mut Index, reader: &Reader) -> Contents {
             let payload = reader
                 .read_payload(entry.position, entry.len as usize, entry.crc)
                 .expect("payload");
-            queue
-                .messages
-                .insert(entry.seq, (entry.redeliveries, payload.to_vec()));
+            let message = (entry.redeliveries, payload.len(), crc32fast::hash(&payload));
+            queue.messages.insert(entry.seq.0, message);
         }
         contents.queues.insert(summary.id, queue);
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::model::{Contents, Model, Unit, contents_of, work_of};
 use super::script::{Ids, Script};
-use super::support::{Collected, hold, small};
+use super::support::{Collected, disk_with, hold, small};
 use crate::sim::{Choice, SimFs};
 use crate::{Fs, Store};
 
@@ -83,7 +83,7 @@ impl Running {
 fn run(seed: u64, actions: &[Action]) {
     let dir = tempfile::tempdir().expect("temp dir");
     let (mut script, mut model) = (Script::new(seed), Model::default());
-    let mut running = Running::open(SimFs::new(), dir.path());
+    let mut running = Running::open(disk_with(dir.path()), dir.path());
     for action in actions {
         match action {
             Action::Run(units) => {

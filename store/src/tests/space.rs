@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::model::contents_of;
-use super::support::{Collected, eventually, hold, small};
+use super::support::{Collected, disk_with, eventually, hold, small};
 use crate::sim::SimFs;
 use crate::{Fs, QueueId, Recovery, Seq, Settings, Store, Work};
 
@@ -42,7 +42,7 @@ fn churn(store: &Store<u64>, collected: &Collected, messages: u64) {
 #[test]
 fn one_old_message_does_not_pin_the_journal() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let sim = SimFs::new();
+    let sim = disk_with(dir.path());
     let (store, collected, _) = open(&sim, dir.path(), small());
     churn(&store, &collected, 2_000);
     assert!(store.usage().bytes_written > 6_000_000);
@@ -72,7 +72,7 @@ fn one_old_message_does_not_pin_the_journal() {
     fs.remove(&dir.path().join("index/control"))
         .expect("remove");
     let (store, _, recovery) = open(&sim, dir.path(), small());
-    assert!(recovery.index_rebuilt.is_some(), "{recovery:?}");
+    assert!(recovery.records > 0, "{recovery:?}");
     let after = store
         .core()
         .with_index(|a| Ok(contents_of(&mut a.index, &store.core().reader)))
@@ -84,7 +84,7 @@ fn one_old_message_does_not_pin_the_journal() {
 #[test]
 fn reading_goes_on_while_messages_move() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let sim = SimFs::new();
+    let sim = disk_with(dir.path());
     let (store, collected, _) = open(&sim, dir.path(), small());
     let mut work = Work::new();
     work.queue(OLD, b"old");

@@ -5,7 +5,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::sync::locked;
-use crate::{Error, Outlet, Settings};
+use crate::sim::SimFs;
+use crate::{Error, Fs, Outlet, Settings};
 
 /// A test that waits longer than this has failed.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -183,4 +184,14 @@ pub(crate) fn small() -> Settings {
         max_batch_bytes: 32 << 10,
         ..Settings::default()
     }
+}
+
+/// A simulated disk on which the data directory exists, durably.
+pub(crate) fn disk_with(dir: &Path) -> SimFs {
+    let sim = SimFs::new();
+    sim.create_dir_all(dir).expect("create");
+    for above in dir.ancestors() {
+        sim.sync_dir(above).expect("sync");
+    }
+    sim.copy()
 }

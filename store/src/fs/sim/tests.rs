@@ -154,10 +154,7 @@ fn faults_come_when_told() {
     fs.fail(OpKind::SyncDir, 1, ErrorKind::PermissionDenied, false);
     assert!(fs.sync_dir(Path::new("/d")).is_ok());
     assert_eq!(
-        fs.sync_dir(Path::new("/d"))
-            .err()
-            .expect("the second")
-            .kind(),
+        fs.sync_dir(Path::new("/d")).expect_err("the second").kind(),
         ErrorKind::PermissionDenied
     );
     assert!(fs.sync_dir(Path::new("/d")).is_ok());

@@ -1,1 +1,6 @@
 //! Tests of the index as a whole.
+
+mod checkpoints;
+mod damage;
+mod model;
+mod rig;

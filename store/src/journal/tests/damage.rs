@@ -112,7 +112,7 @@ fn a_torn_head_with_nothing_behind_it_is_a_spare() {
     // The head of epoch 2 as it may be after a crash during that write: sector by sector.
     for sectors in 0..16_u32 {
         let fs = sound.copy();
-        let path = segment(2, master.writer.segment().0);
+        let path = segment(2, master.writer.after().position.segment.0);
         fs.edit(&path, |bytes| {
             for sector in (0..16).filter(|sector| sectors & (1 << (sector % 4)) == 0) {
                 bytes[sector * 512..(sector + 1) * 512].fill(0);

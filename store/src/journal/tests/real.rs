@@ -168,7 +168,7 @@ fn a_segment_being_written_is_locked() {
     let directory = Arc::new(Directory::open(fs, &dir.path().join("journal")).expect("sound"));
     let (_, end) = read(&directory, None).expect("sound");
     let writer = Writer::start(&directory, 1, &end, &settings(), 1).expect("sound");
-    let path = directory.path_of_number(writer.segment());
+    let path = directory.path_of_number(writer.after().position.segment);
     assert!(RealFs::is_locked(&path).expect("it is there"));
     drop(writer);
     assert!(!RealFs::is_locked(&path).expect("it is there"));

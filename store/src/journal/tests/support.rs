@@ -89,16 +89,13 @@ impl Master {
 pub(super) fn read(directory: &Directory, from: Option<After>) -> Result<(Vec<Vec<u8>>, End)> {
     let mut seen = Vec::new();
     let end = recover(directory, from, &mut |view| {
-        let mut count = 0;
         for decoded in decode_all(view.records) {
-            count += 1;
             match decoded.expect("what was written can be read").record {
                 Record::Queue { name, .. } => seen.push(name.to_vec()),
                 Record::Seal(_) => {}
                 other => panic!("nobody wrote {other:?}"),
             }
         }
-        assert_eq!(count, view.count);
         Ok(())
     })?;
     Ok((seen, end))

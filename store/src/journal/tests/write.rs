@@ -326,7 +326,7 @@ fn leftover_spares_are_removed_and_numbers_never_come_back() {
         .expect("there are some");
     let master = Master::start(&fs, 2).expect("sound");
     assert_eq!(master.end.leftovers.len(), 1);
-    assert!(master.writer.segment() > highest);
+    assert!(master.writer.after().position.segment > highest);
     let after = open(&fs).expect("sound").segments();
     assert_eq!(
         after.len(),
@@ -360,7 +360,7 @@ fn one_segment_can_be_scanned_unless_it_is_being_written() {
     assert_eq!(batches, 7);
     let (path, _, what) = damage(scan_segment(
         &master.directory,
-        master.writer.segment(),
+        master.writer.after().position.segment,
         &mut |_| Ok(()),
     ));
     assert_eq!(

@@ -1,0 +1,12 @@
+//! Local transactions: what one has staged, and its two ends.
+//!
+//! Sends wait in memory, acknowledged messages wait here out of their
+//! consumers' windows. The commit is one unit of work, so it happens whole or
+//! not at all (`commit`). Beyond a limit the sends spill into the journal,
+//! tagged, and the commit names the tag (`spill`).
+
+mod commit;
+mod spill;
+mod transaction;
+
+pub(crate) use transaction::{StagedSend, Transaction};

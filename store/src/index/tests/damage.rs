@@ -1,0 +1,1 @@
+//! Databases and control files that are not what they were.
