@@ -3,7 +3,14 @@
 //! `support` has the brokers, the load, the history and its checker. A promise that no test here tries to break is not
 //! a promise.
 
+mod bad_input;
 mod checker;
+mod clean_stop;
+mod command_line;
+mod recovery;
+mod redelivery;
 mod support;
+mod surroundings;
 mod takeover;
 mod tidy;
+mod zombie;

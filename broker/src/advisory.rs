@@ -55,7 +55,9 @@ impl Advisories {
     }
 
     pub(crate) fn forget(&self, consumer: &ConsumerId) {
-        self.lock().listeners.retain(|listener| listener.consumer != *consumer);
+        self.lock()
+            .listeners
+            .retain(|listener| listener.consumer != *consumer);
     }
 }
 
@@ -118,8 +120,11 @@ impl Engine {
             operation_type: operation,
             ..DestinationInfo::default()
         };
-        let producer =
-            ProducerId { connection_id: self.broker_id().into(), value: 0, session_id: 0 };
+        let producer = ProducerId {
+            connection_id: self.broker_id().into(),
+            value: 0,
+            session_id: 0,
+        };
         let message_id = MessageId {
             producer_id: Some(producer.clone()),
             producer_sequence_id: self.advisories.next.fetch_add(1, Ordering::Relaxed) + 1,
@@ -130,14 +135,16 @@ impl Engine {
             destination: Some(Destination::topic(TOPIC)),
             message_id: Some(message_id),
             message_type: Some(TYPE.into()),
-            data_structure: Some(Box::new(DataStructure::DestinationInfo(info))),
+            data_structure: Some(Box::new(DataStructure::DestinationInfo(Box::new(info)))),
             ..Message::default()
         };
         let mut origin = PropertyMap::default();
         origin.insert_string("originBrokerId", self.broker_id());
         origin.insert_string("originBrokerName", self.name());
         origin.insert_string("originBrokerURL", self.broker_url());
-        message.set_properties(&origin).expect("short keys and values");
+        message
+            .set_properties(&origin)
+            .expect("short keys and values");
         self.stamp(&mut message);
         message
     }

@@ -70,14 +70,20 @@ impl Ord for Timer {
 
 impl Chores {
     pub(crate) fn new(expiry_period: Duration) -> Chores {
-        Chores { list: Mutex::default(), asked: Condvar::new(), expiry_period }
+        Chores {
+            list: Mutex::default(),
+            asked: Condvar::new(),
+            expiry_period,
+        }
     }
 
     /// Starts the thread; it ends by `stop`, or when the engine is gone.
     pub(crate) fn start(engine: &Arc<Engine>) -> io::Result<()> {
         let chores = Arc::clone(&engine.chores);
         let engine = Arc::downgrade(engine);
-        thread::Builder::new().name("chores".to_owned()).spawn(move || run(&chores, &engine))?;
+        thread::Builder::new()
+            .name("chores".to_owned())
+            .spawn(move || run(&chores, &engine))?;
         Ok(())
     }
 
@@ -128,8 +134,10 @@ impl Chores {
             return Ok(Some(job));
         }
         let wait = list.until_next(now, self.expiry_period);
-        let (mut list, _) =
-            self.asked.wait_timeout(list, wait).unwrap_or_else(PoisonError::into_inner);
+        let (mut list, _) = self
+            .asked
+            .wait_timeout(list, wait)
+            .unwrap_or_else(PoisonError::into_inner);
         if list.stopped {
             return Err(());
         }
@@ -189,13 +197,18 @@ impl Engine {
 
     fn load_page(&self, queue: &Arc<Queue>, effects: &mut Effects) {
         let Some(id) = queue.store_id() else { return };
-        let Some(page) = queue.lock().begin_page() else { return };
+        let Some(page) = queue.lock().begin_page() else {
+            return;
+        };
         let stored = match self.store.read(id, page.from, PAGE_MESSAGES, PAGE_BYTES) {
             Ok(stored) => stored,
             Err(error) => return self.page_failed(queue, &error),
         };
         let last = stored.last().map(|stored| stored.seq);
-        let entries = stored.into_iter().filter_map(|stored| load(queue, stored)).collect();
+        let entries = stored
+            .into_iter()
+            .filter_map(|stored| load(queue, stored))
+            .collect();
         self.finish_page(queue, page, entries, last, effects);
     }
 
@@ -217,7 +230,10 @@ impl Engine {
     fn page_failed(&self, queue: &Arc<Queue>, error: &store::Error) {
         tracing::error!(queue = %queue.destination, cause = %error, "messages cannot be read");
         queue.lock().give_up_page();
-        let timer = Timer { at: Instant::now() + PAGE_RETRY, job: Job::Page(Arc::clone(queue)) };
+        let timer = Timer {
+            at: Instant::now() + PAGE_RETRY,
+            job: Job::Page(Arc::clone(queue)),
+        };
         self.chores.ask(|list| list.timers.push(Reverse(timer)));
     }
 
@@ -225,12 +241,16 @@ impl Engine {
         let steps = queue.lock().browse_steps();
         for step in steps {
             let stored = self.read_shown(queue, step);
-            queue.lock().finish_browse(step, stored, self.now(), effects);
+            queue
+                .lock()
+                .finish_browse(step, stored, self.now(), effects);
         }
     }
 
     fn read_shown(&self, queue: &Arc<Queue>, step: Step) -> Vec<Shown> {
-        let Some(id) = queue.store_id() else { return Vec::new() };
+        let Some(id) = queue.store_id() else {
+            return Vec::new();
+        };
         let stored = match self.store.read(id, step.from, step.count, PAGE_BYTES) {
             Ok(stored) => stored,
             Err(error) => {
@@ -239,13 +259,23 @@ impl Engine {
             }
         };
         let state = queue.lock();
-        let before: Vec<u32> = stored.iter().map(|stored| state.seen_before(stored)).collect();
+        let before: Vec<u32> = stored
+            .iter()
+            .map(|stored| state.seen_before(stored))
+            .collect();
         drop(state);
-        let shown = stored.into_iter().zip(before).filter_map(|(stored, redeliveries)| {
-            let seq = stored.seq;
-            let message = load(queue, stored)?.message;
-            Some(Shown { seq, message, redeliveries })
-        });
+        let shown = stored
+            .into_iter()
+            .zip(before)
+            .filter_map(|(stored, redeliveries)| {
+                let seq = stored.seq;
+                let message = load(queue, stored)?.message;
+                Some(Shown {
+                    seq,
+                    message,
+                    redeliveries,
+                })
+            });
         shown.collect()
     }
 

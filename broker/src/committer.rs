@@ -87,7 +87,12 @@ pub(crate) struct Receipt {
 impl Receipt {
     /// A receipt for nobody in particular: only the bytes count.
     pub(crate) fn silent(cell: &Arc<Cell>, bytes: usize) -> Receipt {
-        Receipt { cell: Arc::clone(cell), answer: None, window: None, bytes }
+        Receipt {
+            cell: Arc::clone(cell),
+            answer: None,
+            window: None,
+            bytes,
+        }
     }
 
     /// Moves it out of something that is about to be dropped.
@@ -108,7 +113,10 @@ impl Receipt {
         }
         let outbox = &self.cell.outbox;
         match (self.answer, result) {
-            (Some(correlation), result) => outbox.push(Outgoing::Answer { correlation, result }),
+            (Some(correlation), result) => outbox.push(Outgoing::Answer {
+                correlation,
+                result,
+            }),
             (None, Err(refusal)) => outbox.push(Outgoing::AsyncError(refusal)),
             (None, Ok(_)) => {}
         }
@@ -171,10 +179,16 @@ impl Committer {
 
     fn sort_committed(&mut self, engine: &Engine, committed: Committed) {
         for part in committed.staged {
-            self.groups.of(&part.queue).arrivals.push(Arrival::Unspilled(part));
+            self.groups
+                .of(&part.queue)
+                .arrivals
+                .push(Arrival::Unspilled(part));
         }
         for (queue, entry) in committed.sent {
-            self.groups.of(&queue).arrivals.push(Arrival::Message(entry));
+            self.groups
+                .of(&queue)
+                .arrivals
+                .push(Arrival::Message(entry));
         }
         engine.commit_is_durable(&committed.id);
         self.answers.push((committed.receipt, Ok(Reply::Ok)));
@@ -210,7 +224,10 @@ impl Outlet<Token> for Committer {
 
     fn full(&mut self, full: bool) {
         if full {
-            tracing::warn!(event = "store.full", "the store is full: producers wait, consumers go on");
+            tracing::warn!(
+                event = "store.full",
+                "the store is full: producers wait, consumers go on"
+            );
         } else {
             tracing::info!(event = "store.room", "the store has room again");
         }
@@ -248,13 +265,19 @@ struct Groups {
 
 impl Groups {
     fn of(&mut self, queue: &Arc<Queue>) -> &mut Group {
-        let is_last = self.groups.get(self.last).and_then(|group| group.queue.as_ref());
+        let is_last = self
+            .groups
+            .get(self.last)
+            .and_then(|group| group.queue.as_ref());
         if !is_last.is_some_and(|last| Arc::ptr_eq(last, queue)) {
             let used = &mut self.used;
-            self.last = *self.index.entry(Arc::as_ptr(queue).addr()).or_insert_with(|| {
-                *used += 1;
-                *used - 1
-            });
+            self.last = *self
+                .index
+                .entry(Arc::as_ptr(queue).addr())
+                .or_insert_with(|| {
+                    *used += 1;
+                    *used - 1
+                });
             if self.last == self.groups.len() {
                 self.groups.push(Group::default());
             }
@@ -267,7 +290,9 @@ impl Groups {
         let now = engine.now();
         let memory = engine.memory.has_room();
         for group in &mut self.groups[..self.used] {
-            let Some(queue) = group.queue.take() else { continue };
+            let Some(queue) = group.queue.take() else {
+                continue;
+            };
             let mut state = queue.lock();
             if let Some(mark) = group.mark.take() {
                 state.settle_mark(mark);

@@ -40,7 +40,11 @@ impl Engine {
             work.removed(id, &[dead.entry.seq]);
         }
         let kept = dead.entry.message.persistent && dead.source.destination != destination;
-        let queue = if kept { self.queue(&destination).ok() } else { None };
+        let queue = if kept {
+            self.queue(&destination).ok()
+        } else {
+            None
+        };
         match queue {
             Some(queue) => self.enter(&queue, dead, work),
             None if work.is_empty() => {}
@@ -63,7 +67,12 @@ impl Engine {
         work.message(id, seq, None, 0, &payload);
         let mark = state.mark_along(id, seq, &mut work);
         let entry = Entry::new(seq, Arc::new(letter), true);
-        let sent = Sent { queue: Arc::clone(queue), entry, mark, receipt: None };
+        let sent = Sent {
+            queue: Arc::clone(queue),
+            entry,
+            mark,
+            receipt: None,
+        };
         if self.store.submit(work, Token::Sent(sent)).is_ok() {
             state.submitted(1);
         }

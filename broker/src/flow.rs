@@ -59,7 +59,10 @@ impl Memory {
     /// Remembers a client that waits for room. False: there is room already,
     /// so let it in.
     pub(crate) fn wait(&self, cell: Weak<Cell>) -> bool {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(cell);
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(cell);
         self.starved.store(true, Ordering::SeqCst);
         !self.has_room()
     }

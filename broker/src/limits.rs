@@ -29,7 +29,7 @@ pub const INACTIVITY_INITIAL_DELAY: Duration = Duration::from_secs(10);
 pub const LISTEN_BACKLOG: u32 = 1024;
 /// How long a new master tries to bind a port that is still taken: a master
 /// killed on this host gives its lock up before the last of its sockets.
-pub const LISTEN_PATIENCE: Duration = Duration::from_secs(2);
+pub const LISTEN_PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
 /// Pause between two tries.
 pub const LISTEN_PAUSE: Duration = Duration::from_millis(5);
 /// Accepting pauses this long when the process is out of file descriptors.

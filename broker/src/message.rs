@@ -30,7 +30,9 @@ pub(crate) fn decode(mut stored: Bytes) -> Result<Message, String> {
     }
     match stored.get_u8() {
         VERSION => Message::decode_stored_slice(&stored).map_err(|error| error.to_string()),
-        version => Err(format!("stored message of version {version}, this is version {VERSION}")),
+        version => Err(format!(
+            "stored message of version {version}, this is version {VERSION}"
+        )),
     }
 }
 
@@ -51,7 +53,9 @@ pub(crate) fn producer_key(producer: &ProducerId) -> Vec<u8> {
 /// Foreign clients may number nothing.
 pub(crate) fn producer_sequence(message: &Message) -> Option<(&ProducerId, u64)> {
     let id = message.message_id.as_ref()?;
-    let sequence = u64::try_from(id.producer_sequence_id).ok().filter(|n| *n > 0)?;
+    let sequence = u64::try_from(id.producer_sequence_id)
+        .ok()
+        .filter(|n| *n > 0)?;
     Some((id.producer_id.as_ref()?, sequence))
 }
 
@@ -62,7 +66,10 @@ pub(crate) fn has_id(message: &Message, id: &MessageId) -> bool {
 
 /// The broker's own number of the message, 0 if it has none.
 pub(crate) fn broker_sequence(message: &Message) -> i64 {
-    message.message_id.as_ref().map_or(0, |id| id.broker_sequence_id)
+    message
+        .message_id
+        .as_ref()
+        .map_or(0, |id| id.broker_sequence_id)
 }
 
 #[cfg(test)]
@@ -70,13 +77,20 @@ mod tests {
     use super::*;
 
     fn message() -> Message {
-        let producer_id = ProducerId { connection_id: "ID:a-1".into(), value: 2, session_id: 3 };
+        let producer_id = ProducerId {
+            connection_id: "ID:a-1".into(),
+            value: 2,
+            session_id: 3,
+        };
         let message_id = MessageId {
             producer_id: Some(producer_id),
             producer_sequence_id: 4,
             ..MessageId::default()
         };
-        let mut message = Message { message_id: Some(message_id), ..Message::default() };
+        let mut message = Message {
+            message_id: Some(message_id),
+            ..Message::default()
+        };
         message.set_text("hello").expect("short");
         message
     }
@@ -98,7 +112,10 @@ mod tests {
     fn a_producer_is_known_by_its_id_and_number() {
         let message = message();
         let (producer, sequence) = producer_sequence(&message).expect("numbered");
-        assert_eq!((producer_key(producer).as_slice(), sequence), (&b"ID:a-1:3:2"[..], 4));
+        assert_eq!(
+            (producer_key(producer).as_slice(), sequence),
+            (&b"ID:a-1:3:2"[..], 4)
+        );
         assert!(producer_sequence(&Message::default()).is_none());
     }
 }

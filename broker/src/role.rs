@@ -7,6 +7,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -39,7 +40,10 @@ pub(crate) fn run(settings: Settings) -> Result<(), Error> {
             what: "starting the runtime",
             source,
         })?;
-    let ended = runtime.block_on(live(settings));
+    let ended = runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        live(settings, pin!(signals.next())).await
+    });
     // A thread may hang in a call to a dead file server; it ends with the process.
     runtime.shutdown_background();
     match ended? {
@@ -54,11 +58,13 @@ enum Ended {
     Demoted(Demoted),
 }
 
-async fn live(settings: Settings) -> Result<Ended, Error> {
-    let mut signals = Signals::new()?;
+/// Resolves, once, with what asks the broker to stop.
+type Stop<'a> = Pin<&'a mut (dyn Future<Output = &'static str> + Send)>;
+
+async fn live(settings: Settings, mut stop: Stop<'_>) -> Result<Ended, Error> {
     let slave = Slave { settings };
-    match slave.wait(&mut signals).await? {
-        Waited::Promoted(master) => master.serve(&mut signals).await,
+    match slave.wait(stop.as_mut()).await? {
+        Waited::Promoted(master) => Ok(master.serve(stop).await),
         Waited::Demoted(demoted) => Ok(Ended::Demoted(demoted)),
         Waited::Stopped => Ok(Ended::Stopped),
     }
@@ -77,7 +83,7 @@ enum Waited {
 }
 
 impl Slave {
-    async fn wait(self, signals: &mut Signals) -> Result<Waited, Error> {
+    async fn wait(self, asked: Stop<'_>) -> Result<Waited, Error> {
         let waiting = lock::Stop::new();
         let drop_sockets = CancellationToken::new();
         let (lost, losses) = mpsc::channel(1);
@@ -92,7 +98,7 @@ impl Slave {
         });
         let recovered = tokio::select! {
             recovered = promotion => recovered,
-            name = signals.next() => {
+            name = asked => {
                 waiting.stop();
                 shutdown_started(name);
                 shutdown_finished(0, Instant::now());
@@ -210,13 +216,13 @@ impl Master {
         }));
     }
 
-    async fn serve(mut self: Box<Self>, signals: &mut Signals) -> Result<Ended, Error> {
+    async fn serve(mut self: Box<Self>, asked: Stop<'_>) -> Ended {
         tokio::select! {
             // Told at most once; the sender lives as long as the watcher.
-            Some(cause) = self.losses.recv() => Ok(Ended::Demoted(self.demote(cause).await)),
-            name = signals.next() => {
+            Some(cause) = self.losses.recv() => Ended::Demoted(self.demote(cause).await),
+            name = asked => {
                 self.stop(name).await;
-                Ok(Ended::Stopped)
+                Ended::Stopped
             }
         }
     }
@@ -324,3 +330,6 @@ fn shutdown_finished(unfinished: usize, began: Instant) {
         "stopped"
     );
 }
+
+#[cfg(test)]
+mod tests;

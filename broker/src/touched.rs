@@ -21,12 +21,18 @@ pub(crate) struct Touched {
 impl Touched {
     pub(crate) fn add(&mut self, outbox: &Arc<Outbox>) {
         // Mostly the same one again: deliveries come in runs.
-        if self.list.last().is_some_and(|last| Arc::ptr_eq(last, outbox)) || self.knows(outbox) {
+        if self
+            .list
+            .last()
+            .is_some_and(|last| Arc::ptr_eq(last, outbox))
+            || self.knows(outbox)
+        {
             return;
         }
         self.list.push(Arc::clone(outbox));
         if self.list.len() > FEW {
-            self.known.extend(self.list.iter().map(|outbox| Arc::as_ptr(outbox).addr()));
+            self.known
+                .extend(self.list.iter().map(|outbox| Arc::as_ptr(outbox).addr()));
         }
     }
 
@@ -53,7 +59,11 @@ impl Touched {
     pub(crate) fn flush(&mut self) {
         self.known.clear();
         for (index, outbox) in self.list.drain(..).enumerate() {
-            if index < INLINE_FLUSHES { outbox.flush() } else { outbox.wake() }
+            if index < INLINE_FLUSHES {
+                outbox.flush()
+            } else {
+                outbox.wake()
+            }
         }
     }
 

@@ -104,3 +104,8 @@ pub(crate) const EXPIRE_STEP: usize = 1024;
 pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// A replay that has changed more of the index than this writes a checkpoint on the way: memory stays bounded.
 pub(crate) const REPLAY_DIRTY_BYTES: usize = 256 << 20;
+/// A stretch of zeros this long behind the last batch, and the rest of the segment is only sampled: reading all 32 MiB
+/// would cost every takeover some 20 ms.
+pub(crate) const QUIET_BYTES: u64 = 4 << 20;
+/// Distance of those samples; a shorter run of batches behind such a hole goes unnoticed.
+pub(crate) const SAMPLE_BYTES: u64 = 1 << 20;

@@ -16,9 +16,9 @@ pub(crate) struct Signals {
 struct State {
     due: bool,
     stop: bool,
-    busy: bool,
-    /// The last checkpoint could not be written: nobody may wait for the next one.
-    failing: bool,
+    /// A checkpoint is being written: the one thing that the committing thread may wait for. Everything else that
+    /// maintenance does may in turn wait for the committing thread.
+    checkpointing: bool,
 }
 
 /// Why the maintenance thread woke up.
@@ -48,7 +48,7 @@ impl Signals {
         self.changed.notify_all();
     }
 
-    /// Maintenance thread: waits for a call; the round that follows counts as busy until [`Signals::done`].
+    /// Maintenance thread: waits for a call.
     pub(crate) fn wait(&self, idle: Duration) -> Call {
         let state = locked(&self.state);
         let waited = self
@@ -60,26 +60,19 @@ impl Signals {
         }
         let call = if state.due { Call::Due } else { Call::Idle };
         state.due = false;
-        state.busy = true;
         call
     }
 
-    /// Maintenance thread: a checkpoint is through.
-    pub(crate) fn checkpointed(&self, stable: bool) {
-        locked(&self.state).failing = !stable;
+    /// Maintenance thread: a checkpoint begins, or is through.
+    pub(crate) fn checkpointing(&self, begins: bool) {
+        locked(&self.state).checkpointing = begins;
         self.changed.notify_all();
     }
 
-    /// Maintenance thread: the round is over.
-    pub(crate) fn done(&self) {
-        locked(&self.state).busy = false;
-        self.changed.notify_all();
-    }
-
-    /// Committing thread: waits while `too_long` says so and a checkpoint can be hoped for.
+    /// Committing thread: waits while `too_long` says so and a checkpoint is being written.
     pub(crate) fn wait_for_checkpoint(&self, too_long: impl Fn() -> bool) {
         let mut state = locked(&self.state);
-        while too_long() && !state.stop && !state.failing && (state.busy || state.due) {
+        while state.checkpointing && !state.stop && too_long() {
             state = self
                 .changed
                 .wait(state)
@@ -98,7 +91,6 @@ mod tests {
         let signals = Signals::default();
         signals.ask();
         assert_eq!(signals.wait(Duration::ZERO), Call::Due);
-        signals.done();
         assert_eq!(signals.wait(Duration::ZERO), Call::Idle);
         signals.ask();
         signals.stop();
@@ -108,15 +100,15 @@ mod tests {
     #[test]
     fn the_committer_waits_for_a_running_checkpoint_only() {
         let signals = Signals::default();
-        signals.wait_for_checkpoint(|| true); // Nobody is at it: no waiting.
         signals.ask();
+        signals.wait_for_checkpoint(|| true); // Nobody is at it: no waiting.
+        signals.checkpointing(true);
         let long = AtomicBool::new(true);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 assert_eq!(signals.wait(Duration::from_secs(60)), Call::Due);
                 long.store(false, Ordering::SeqCst);
-                signals.checkpointed(true);
-                signals.done();
+                signals.checkpointing(false);
             });
             signals.wait_for_checkpoint(|| long.load(Ordering::SeqCst));
         });

@@ -46,7 +46,7 @@ impl<T> Upkeep<T> {
                 Call::Idle if self.core.tail() < limits::IDLE_TAIL_BYTES => Ok(()),
                 Call::Due | Call::Idle => self.round(),
             };
-            self.core.signals.done();
+            self.core.signals.checkpointing(false);
             match round {
                 Ok(()) => {}
                 // The store was stopped meanwhile, by a close or a loss that others report.
@@ -72,6 +72,7 @@ impl<T> Upkeep<T> {
 
     /// Writes a checkpoint; false if the index could not take it, which costs nothing but a longer replay.
     fn checkpoint(&self) -> Result<bool> {
+        self.core.signals.checkpointing(true);
         let (snapshot, bytes, after) = self.core.with_index(|applied| {
             applied.index.expire(clock::now_ms())?;
             Ok((
@@ -94,7 +95,7 @@ impl<T> Upkeep<T> {
                 .checkpoint_segment
                 .store(after.position.segment.0, Ordering::Relaxed);
         }
-        self.core.signals.checkpointed(stable);
+        self.core.signals.checkpointing(false);
         Ok(stable)
     }
 
@@ -143,6 +144,8 @@ impl<T> Upkeep<T> {
         })?;
         for segment in &targets {
             match self.compact_segment(*segment) {
+                // A checkpoint is due: it comes first, the rest has time.
+                Ok(true) if self.core.tail() >= self.core.settings.checkpoint_bytes => return Ok(true),
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 // What is damaged stays where it is, and so do those behind it. Messages that can be read still are, and

@@ -32,6 +32,13 @@ impl BrokerProcess {
         Self::start_with(name, &arguments)
     }
 
+    /// Starts a broker of its own in `folder` on any port, and waits until it is master.
+    pub(crate) fn alone(folder: &Path, more: &[&str]) -> Self {
+        let broker = Self::start("alone", &folder.join("data"), "tcp://127.0.0.1:0", more);
+        broker.wait_for("master.ready");
+        broker
+    }
+
     /// Starts `holdfast broker` with exactly these arguments.
     pub(crate) fn start_with(name: &str, arguments: &[&str]) -> Self {
         let mut child = command()
@@ -113,7 +120,7 @@ impl BrokerProcess {
 
     /// Where it listens, as it said itself.
     pub(crate) fn uri(&self) -> String {
-        self.wait_for("listener.bound").text("uri")
+        format!("tcp://{}", self.wait_for("listener.bound").text("address"))
     }
 }
 

@@ -100,6 +100,15 @@ impl Cluster {
         )
     }
 
+    /// One more member, which is not waited for.
+    pub(crate) fn add(&mut self) -> usize {
+        let index = self.members.len();
+        let port = Port::reserve();
+        let process = self.launch(index, &port);
+        self.members.push(Member { process, port, mark: 0 });
+        index
+    }
+
     /// A new process in the place of one that has ended.
     pub(crate) fn restart(&mut self, index: usize) {
         let process = self.launch(index, &self.members[index].port);

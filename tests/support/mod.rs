@@ -13,5 +13,6 @@ pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod port;
 pub(crate) mod random;
+pub(crate) mod raw;
 pub(crate) mod source;
 pub(crate) mod wait;

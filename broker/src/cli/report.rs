@@ -69,7 +69,7 @@ fn files(source: &io::Error, otherwise: exitcode::ExitCode) -> (exitcode::ExitCo
 fn lock_verdict(error: &lock::Error) -> (exitcode::ExitCode, &'static str) {
     match error {
         lock::Error::Io { source, .. } => files(source, exitcode::IOERR),
-        lock::Error::Foreign { .. } => (exitcode::DATAERR, "choose another directory with --data"),
+        lock::Error::Foreign { .. } => (exitcode::DATAERR, "nothing in it was touched"),
         lock::Error::UnsafeFilesystem { .. } => {
             (exitcode::CONFIG, "mount it as the README says, or choose another with --data")
         }

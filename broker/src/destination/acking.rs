@@ -65,7 +65,9 @@ impl QueueState {
     /// message is still here and nobody else holds it, since the client did
     /// consume it and will refuse to see it again.
     fn ack_stale(&mut self, id: SubscriptionId, ack: &Ack, claimed: &mut Vec<Pending>) -> Acked {
-        let served = self.subscription(id).is_some_and(|subscription| subscription.served);
+        let served = self
+            .subscription(id)
+            .is_some_and(|subscription| subscription.served);
         let consumed = matches!(ack.kind, AckKind::Standard | AckKind::Individual);
         if consumed && ack.transaction.is_none() {
             self.claim_stale(ack, claimed);
@@ -92,7 +94,9 @@ impl QueueState {
         let mut seqs = Vec::new();
         self.consume(claimed.into_iter(), &mut seqs, effects);
         if let Some(id) = self.this().and_then(|queue| queue.store_id()) {
-            effects.removed.extend(seqs.into_iter().map(|seq| (id, seq)));
+            effects
+                .removed
+                .extend(seqs.into_iter().map(|seq| (id, seq)));
         }
     }
 
@@ -112,14 +116,24 @@ impl QueueState {
         let find = |id: &Option<_>| {
             let id = id.as_ref()?;
             let mut waiting = self.ready.values().take(STALE_ACK_SEARCH);
-            waiting.find(|entry| has_id(&entry.message, id)).map(|entry| entry.seq)
+            waiting
+                .find(|entry| has_id(&entry.message, id))
+                .map(|entry| entry.seq)
         };
         let last = find(&ack.last);
-        let first = if ack.kind == AckKind::Individual { None } else { find(&ack.first) };
+        let first = if ack.kind == AckKind::Individual {
+            None
+        } else {
+            find(&ack.first)
+        };
         if let (Some(first), Some(last)) = (first, last)
             && first <= last
         {
-            let range: Vec<Seq> = self.ready.range(first..=last).map(|(seq, _)| *seq).collect();
+            let range: Vec<Seq> = self
+                .ready
+                .range(first..=last)
+                .map(|(seq, _)| *seq)
+                .collect();
             if i32::try_from(range.len()) == Ok(ack.count) {
                 return range;
             }
@@ -160,7 +174,11 @@ impl QueueState {
             self.counts.messages -= 1;
             effects.released += entry.size;
             let source = Arc::clone(&source);
-            effects.dead.push(DeadLetter { source, entry, cause: cause.to_owned() });
+            effects.dead.push(DeadLetter {
+                source,
+                entry,
+                cause: cause.to_owned(),
+            });
         }
     }
 
@@ -176,7 +194,10 @@ impl Subscription {
     /// DELIVERED: the window reaches past the last one that arrived.
     fn widen(&mut self, ack: &Ack) {
         let Some(last) = &ack.last else { return };
-        let place = self.pending.iter().position(|held| has_id(&held.entry.message, last));
+        let place = self
+            .pending
+            .iter()
+            .position(|held| has_id(&held.entry.message, last));
         if let Some(place) = place
             && self.prefetch > 0
         {
@@ -198,7 +219,9 @@ impl Subscription {
             return Some(first..=first);
         }
         let after = self.pending.iter().skip(first);
-        let length = after.take_while(|held| !has_id(&held.entry.message, last)).count();
+        let length = after
+            .take_while(|held| !has_id(&held.entry.message, last))
+            .count();
         let end = first + length;
         (end < self.pending.len()).then_some(first..=end)
     }

@@ -82,7 +82,11 @@ impl Browser {
 
     fn can_go_on(&self) -> bool {
         // After the end only pulls are answered.
-        let wanted = if self.ended { self.pulls > 0 } else { self.window() > 0 };
+        let wanted = if self.ended {
+            self.pulls > 0
+        } else {
+            self.window() > 0
+        };
         !self.busy && wanted && self.outbox.has_room()
     }
 
@@ -98,12 +102,18 @@ impl Browser {
     /// The next messages in order: stored ones, and unstored ones that stand
     /// before the last stored one that was read.
     fn merge(&mut self, stored: Vec<Shown>, count: usize) -> Vec<Shown> {
-        let mut stored: VecDeque<Shown> =
-            stored.into_iter().filter(|shown| shown.seq < self.end).collect();
+        let mut stored: VecDeque<Shown> = stored
+            .into_iter()
+            .filter(|shown| shown.seq < self.end)
+            .collect();
         let bound = stored.back().map_or(Seq(u64::MAX), |last| last.seq);
         let mut merged = Vec::new();
         while merged.len() < count {
-            let unstored = self.unstored.front().map(|entry| entry.seq).filter(|seq| *seq < bound);
+            let unstored = self
+                .unstored
+                .front()
+                .map(|entry| entry.seq)
+                .filter(|seq| *seq < bound);
             let next = match (stored.front().map(|shown| shown.seq), unstored) {
                 (None, None) => break,
                 (Some(stored_seq), Some(seq)) if stored_seq < seq => stored.pop_front(),
@@ -138,17 +148,26 @@ impl Browser {
     }
 
     fn say_nothing(&mut self) {
-        let times = if self.ended { 0 } else { usize::from(self.prefetch > 0) };
+        let times = if self.ended {
+            0
+        } else {
+            usize::from(self.prefetch > 0)
+        };
         self.ended = true;
         for _ in 0..times + std::mem::take(&mut self.pulls) {
-            self.outbox.push(Outgoing::Nothing { consumer: self.consumer.clone() });
+            self.outbox.push(Outgoing::Nothing {
+                consumer: self.consumer.clone(),
+            });
         }
     }
 }
 
 impl QueueState {
     pub(super) fn ask_for_browsing(&mut self, effects: &mut Effects) {
-        let asked = self.browsers.iter_mut().filter(|browser| browser.can_go_on());
+        let asked = self
+            .browsers
+            .iter_mut()
+            .filter(|browser| browser.can_go_on());
         let asked = asked.map(|browser| browser.busy = true).count();
         if asked > 0
             && let Some(queue) = self.this()
@@ -160,7 +179,12 @@ impl QueueState {
     /// What to read next for the browsers that were asked for.
     pub(crate) fn browse_steps(&self) -> Vec<Step> {
         let busy = self.browsers.iter().filter(|browser| browser.busy);
-        busy.map(|b| Step { browser: b.id, from: b.at, count: b.window().max(1) }).collect()
+        busy.map(|b| Step {
+            browser: b.id,
+            from: b.at,
+            count: b.window().max(1),
+        })
+        .collect()
     }
 
     /// Shows what was read; the end when nothing was.

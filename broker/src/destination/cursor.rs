@@ -147,7 +147,11 @@ impl Cursor {
 
     /// Whether a message of this page is to be loaded.
     pub(crate) fn is_wanted(&self, page: Page, seq: Seq) -> bool {
-        if page.late { self.late.contains(seq) } else { seq >= self.next && !self.staged.contains(seq) }
+        if page.late {
+            self.late.contains(seq)
+        } else {
+            seq >= self.next && !self.staged.contains(seq)
+        }
     }
 }
 
@@ -172,7 +176,10 @@ mod tests {
         let mut cursor = empty();
         assert!(cursor.arrive(Seq(1), true));
         assert!(!cursor.arrive(Seq(2), false));
-        assert!(!cursor.arrive(Seq(3), true), "nothing overtakes what waits in the store");
+        assert!(
+            !cursor.arrive(Seq(3), true),
+            "nothing overtakes what waits in the store"
+        );
         assert!(cursor.is_in_order(Seq(1)) && !cursor.is_in_order(Seq(4)));
         let page = cursor.begin().expect("behind");
         assert_eq!(page.from, Seq(2));

@@ -86,7 +86,8 @@ impl QueueState {
         for step in 0..self.subscriptions.len() {
             let index = (self.turn + step) % self.subscriptions.len();
             let candidate = &self.subscriptions[index];
-            let better = best.is_none_or(|best| candidate.priority > self.subscriptions[best].priority);
+            let better =
+                best.is_none_or(|best| candidate.priority > self.subscriptions[best].priority);
             if better && candidate.has_window() {
                 best = Some(index);
                 if candidate.priority == first.priority {

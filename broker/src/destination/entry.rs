@@ -25,6 +25,12 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn new(seq: Seq, message: Arc<Message>, stored: bool) -> Entry {
         let size = message::size(&message);
-        Entry { seq, message, redeliveries: 0, stored, size }
+        Entry {
+            seq,
+            message,
+            redeliveries: 0,
+            stored,
+            size,
+        }
     }
 }

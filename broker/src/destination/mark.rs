@@ -21,7 +21,11 @@ pub(crate) struct Mark {
 impl Mark {
     /// From what the store knew at the start.
     pub(crate) fn new(recovered: Seq, next_seq: Seq) -> Mark {
-        Mark { durable: recovered, submitted: recovered, suspect_below: recovered.min(next_seq) }
+        Mark {
+            durable: recovered,
+            submitted: recovered,
+            suspect_below: recovered.min(next_seq),
+        }
     }
 
     /// May be dispatched.
@@ -64,7 +68,10 @@ mod tests {
         mark.settle(first);
         assert!(mark.covers(Seq(MARK_STEP)) && !mark.covers(first));
         assert_eq!(mark.raise(Seq(MARK_STEP - MARK_AHEAD)), None);
-        assert!(mark.raise(Seq(first.0 - MARK_AHEAD)).is_some(), "ahead of need");
+        assert!(
+            mark.raise(Seq(first.0 - MARK_AHEAD)).is_some(),
+            "ahead of need"
+        );
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) use acking::Acked;
 pub(crate) use browse::{Shown, Step};
 pub(crate) use cursor::Page;
 pub(crate) use entry::Entry;
-pub(crate) use name::{AdvisoryTopics, advisory_topics, check_queue, check_temporary};
+pub(crate) use name::{advisory_topics, check_queue, check_temporary};
 pub(crate) use queue::{Queue, QueueState};
 pub(crate) use ranges::Ranges;
 pub(crate) use registry::Registry;

@@ -19,9 +19,11 @@ pub(crate) fn check_queue(destination: &Destination) -> Result<(), Refusal> {
         DestinationKind::Queue if name.contains(&b',') => Err(Refusal::unsupported(format!(
             "composite destinations are not supported: {destination}"
         ))),
-        DestinationKind::Queue if name.iter().any(|byte| matches!(byte, b'*' | b'>')) => Err(
-            Refusal::unsupported(format!("wildcard destinations are not supported: {destination}")),
-        ),
+        DestinationKind::Queue if name.iter().any(|byte| matches!(byte, b'*' | b'>')) => {
+            Err(Refusal::unsupported(format!(
+                "wildcard destinations are not supported: {destination}"
+            )))
+        }
         DestinationKind::Queue | DestinationKind::TempQueue => Ok(()),
         DestinationKind::Topic | DestinationKind::TempTopic => Err(no_topics(destination)),
     }
@@ -70,8 +72,14 @@ pub(crate) fn advisory_topics(destination: &Destination) -> Option<AdvisoryTopic
     if destination.kind != DestinationKind::Topic {
         return None;
     }
-    let mut wanted = AdvisoryTopics { temporary_queues: false };
-    for part in destination.physical_name.as_bytes().split(|byte| *byte == b',') {
+    let mut wanted = AdvisoryTopics {
+        temporary_queues: false,
+    };
+    for part in destination
+        .physical_name
+        .as_bytes()
+        .split(|byte| *byte == b',')
+    {
         let part = part.trim_ascii();
         let part = part.strip_prefix(b"topic://").unwrap_or(part);
         let kind = part.strip_prefix(ADVISORY_PREFIX)?;
@@ -85,20 +93,38 @@ mod tests {
     use super::*;
 
     fn refusal(destination: Destination) -> String {
-        check_queue(&destination).expect_err("must be refused").to_string()
+        check_queue(&destination)
+            .expect_err("must be refused")
+            .to_string()
     }
 
     #[test]
     fn queues_pass_and_the_rest_is_named() {
         assert_eq!(check_queue(&Destination::queue("orders.in")), Ok(()));
         let temporary = Destination::new(DestinationKind::TempQueue, "ID:a->b-1:1");
-        assert_eq!(check_queue(&temporary), Ok(()), "bridges have > in their names");
+        assert_eq!(
+            check_queue(&temporary),
+            Ok(()),
+            "bridges have > in their names"
+        );
         for (destination, words) in [
-            (Destination::queue("a,b"), "composite destinations are not supported: queue://a,b"),
-            (Destination::queue("a.>"), "wildcard destinations are not supported: queue://a.>"),
-            (Destination::topic("t"), "topics are not supported: topic://t"),
+            (
+                Destination::queue("a,b"),
+                "composite destinations are not supported: queue://a,b",
+            ),
+            (
+                Destination::queue("a.>"),
+                "wildcard destinations are not supported: queue://a.>",
+            ),
+            (
+                Destination::topic("t"),
+                "topics are not supported: topic://t",
+            ),
             (Destination::queue(""), "the destination has no name"),
-            (Destination::queue("x".repeat(5_000)), "has 5000 bytes, at most 4096"),
+            (
+                Destination::queue("x".repeat(5_000)),
+                "has 5000 bytes, at most 4096",
+            ),
         ] {
             assert!(refusal(destination).contains(words), "{words}");
         }
@@ -115,13 +141,26 @@ mod tests {
     #[test]
     fn advisory_topics_are_told_from_topics() {
         let wants = |name: &str| advisory_topics(&Destination::topic(name));
-        let yes = Some(AdvisoryTopics { temporary_queues: true });
-        let silent = Some(AdvisoryTopics { temporary_queues: false });
-        assert_eq!(wants("ActiveMQ.Advisory.TempQueue,ActiveMQ.Advisory.TempTopic"), yes);
+        let yes = Some(AdvisoryTopics {
+            temporary_queues: true,
+        });
+        let silent = Some(AdvisoryTopics {
+            temporary_queues: false,
+        });
+        assert_eq!(
+            wants("ActiveMQ.Advisory.TempQueue,ActiveMQ.Advisory.TempTopic"),
+            yes
+        );
         assert_eq!(wants("ActiveMQ.Advisory.>"), yes);
-        assert_eq!(wants("ActiveMQ.Advisory.Consumer.>, topic://ActiveMQ.Advisory.TempQueue"), yes);
+        assert_eq!(
+            wants("ActiveMQ.Advisory.Consumer.>, topic://ActiveMQ.Advisory.TempQueue"),
+            yes
+        );
         assert_eq!(wants("ActiveMQ.Advisory.Connection"), silent);
         assert_eq!(wants("ActiveMQ.Advisory.TempQueue,prices"), None);
-        assert_eq!(advisory_topics(&Destination::queue("ActiveMQ.Advisory.TempQueue")), None);
+        assert_eq!(
+            advisory_topics(&Destination::queue("ActiveMQ.Advisory.TempQueue")),
+            None
+        );
     }
 }

@@ -72,6 +72,10 @@ impl QueueState {
     /// How often the message may have been seen, as a browser is told.
     pub(crate) fn seen_before(&self, stored: &Stored) -> u32 {
         let counted = u32::from(stored.redeliveries);
-        if self.mark.suspects(stored.seq) { counted.max(1) } else { counted }
+        if self.mark.suspects(stored.seq) {
+            counted.max(1)
+        } else {
+            counted
+        }
     }
 }

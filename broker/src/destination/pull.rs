@@ -28,7 +28,9 @@ impl Subscription {
 
     fn say_nothing(&mut self, effects: &mut Effects) {
         self.pull = None;
-        self.outbox.push(Outgoing::Nothing { consumer: self.consumer.clone() });
+        self.outbox.push(Outgoing::Nothing {
+            consumer: self.consumer.clone(),
+        });
         effects.touched.add(&self.outbox);
     }
 

@@ -76,12 +76,22 @@ pub(super) struct Counts {
 impl Queue {
     /// A queue that nothing was ever stored in.
     pub(crate) fn lasting(destination: Destination, id: QueueId) -> Arc<Queue> {
-        Queue::build(destination, Kind::Lasting(id), Cursor::new(Seq(1), Seq(1)), |_| {})
+        Queue::build(
+            destination,
+            Kind::Lasting(id),
+            Cursor::new(Seq(1), Seq(1)),
+            |_| {},
+        )
     }
 
     /// A temporary queue of `owner`.
     pub(crate) fn temporary(destination: Destination, owner: ConnectionId) -> Arc<Queue> {
-        Queue::build(destination, Kind::Temporary(owner), Cursor::new(Seq(1), Seq(1)), |_| {})
+        Queue::build(
+            destination,
+            Kind::Temporary(owner),
+            Cursor::new(Seq(1), Seq(1)),
+            |_| {},
+        )
     }
 
     /// A queue as the store found it.
@@ -123,7 +133,11 @@ impl Queue {
                 counts: Counts::default(),
             };
             adjust(&mut state);
-            Queue { destination, kind, state: Mutex::new(state) }
+            Queue {
+                destination,
+                kind,
+                state: Mutex::new(state),
+            }
         })
     }
 
@@ -176,11 +190,15 @@ impl QueueState {
     }
 
     pub(super) fn index_of(&self, id: SubscriptionId) -> Option<usize> {
-        self.subscriptions.iter().position(|subscription| subscription.id == id)
+        self.subscriptions
+            .iter()
+            .position(|subscription| subscription.id == id)
     }
 
     pub(super) fn subscription(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
-        self.subscriptions.iter_mut().find(|subscription| subscription.id == id)
+        self.subscriptions
+            .iter_mut()
+            .find(|subscription| subscription.id == id)
     }
 
     /// The queue itself; gone only while its last reference is being dropped.

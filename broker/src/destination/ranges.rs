@@ -22,7 +22,10 @@ impl Ranges {
     }
 
     pub(crate) fn contains(&self, seq: Seq) -> bool {
-        self.ranges.range(..=seq).next_back().is_some_and(|(_, last)| seq <= *last)
+        self.ranges
+            .range(..=seq)
+            .next_back()
+            .is_some_and(|(_, last)| seq <= *last)
     }
 
     pub(crate) fn insert(&mut self, seq: Seq) {
@@ -72,7 +75,9 @@ impl Ranges {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Seq> + '_ {
-        self.ranges.iter().flat_map(|(first, last)| (first.0..=last.0).map(Seq))
+        self.ranges
+            .iter()
+            .flat_map(|(first, last)| (first.0..=last.0).map(Seq))
     }
 }
 

@@ -47,11 +47,17 @@ impl Registry {
 
     /// Enters a queue found in the store.
     pub(crate) fn insert(&self, destination: Destination, queue: Arc<Queue>) {
-        self.queues.write().unwrap_or_else(PoisonError::into_inner).insert(destination, queue);
+        self.queues
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(destination, queue);
     }
 
     pub(crate) fn remove(&self, destination: &Destination) -> Option<Arc<Queue>> {
-        self.queues.write().unwrap_or_else(PoisonError::into_inner).remove(destination)
+        self.queues
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(destination)
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Queue>> {

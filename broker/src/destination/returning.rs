@@ -20,18 +20,22 @@ impl QueueState {
     /// A consumer begins.
     pub(crate) fn subscribe(&mut self, subscription: Subscription) {
         self.subscriptions.push(subscription);
-        self.subscriptions.sort_by_key(|s| (Reverse(s.priority), s.id));
+        self.subscriptions
+            .sort_by_key(|s| (Reverse(s.priority), s.id));
         self.turn = 0;
     }
 
     /// A browser begins: it will see what is here now.
     pub(crate) fn browse(&mut self, subscription: Subscription) {
         let unstored = self.ready.values().chain(
-            self.subscriptions.iter().flat_map(|s| s.pending.iter().map(|held| &held.entry)),
+            self.subscriptions
+                .iter()
+                .flat_map(|s| s.pending.iter().map(|held| &held.entry)),
         );
         let mut unstored: Vec<Entry> = unstored.filter(|entry| !entry.stored).cloned().collect();
         unstored.sort_by_key(|entry| entry.seq);
-        self.browsers.push(Browser::new(subscription, self.next_seq, unstored));
+        self.browsers
+            .push(Browser::new(subscription, self.next_seq, unstored));
     }
 
     /// A consumer's window is now this.
@@ -49,7 +53,9 @@ impl QueueState {
         effects: &mut Effects,
     ) {
         self.browsers.retain(|browser| browser.id != id);
-        let Some(index) = self.index_of(id) else { return };
+        let Some(index) = self.index_of(id) else {
+            return;
+        };
         let subscription = self.subscriptions.remove(index);
         self.turn = 0;
         self.urgent_pulls -= usize::from(subscription.has_urgent_pull());
@@ -93,7 +99,9 @@ impl QueueState {
             if entry.stored
                 && let Some(id) = self.this().and_then(|queue| queue.store_id())
             {
-                effects.redelivered.push((id, entry.seq, entry.redeliveries));
+                effects
+                    .redelivered
+                    .push((id, entry.seq, entry.redeliveries));
             }
         }
         self.put_back(entry);
@@ -107,7 +115,11 @@ impl QueueState {
         self.ready.clear();
         self.counts.messages = 0;
         for subscription in self.subscriptions.drain(..) {
-            effects.released += subscription.pending.iter().map(|p| p.entry.size).sum::<usize>();
+            effects.released += subscription
+                .pending
+                .iter()
+                .map(|p| p.entry.size)
+                .sum::<usize>();
         }
         self.urgent_pulls = 0;
         self.browsers.clear();

@@ -79,7 +79,10 @@ impl Subscription {
     pub(super) fn hold(&mut self, entry: Entry) {
         self.served = true;
         self.pull = None;
-        self.pending.push_back(Pending { order: self.next_order, entry });
+        self.pending.push_back(Pending {
+            order: self.next_order,
+            entry,
+        });
         self.next_order += 1;
     }
 

@@ -33,7 +33,10 @@ impl Connections {
         if let Some(old) = cells.get(&cell.connection) {
             return Ok(Some(Arc::clone(old)));
         }
-        if let Some(other) = cells.values().find(|other| other.client_id == cell.client_id) {
+        if let Some(other) = cells
+            .values()
+            .find(|other| other.client_id == cell.client_id)
+        {
             return Err(Refusal::invalid_client_id(format!(
                 "Broker: {broker} - Client: {} already connected from {}",
                 cell.client_id, other.remote
@@ -46,7 +49,10 @@ impl Connections {
     /// A client is gone; not its successor, which may be here already.
     pub(crate) fn leave(&self, cell: &Arc<Cell>) {
         let mut cells = self.lock();
-        if cells.get(&cell.connection).is_some_and(|known| Arc::ptr_eq(known, cell)) {
+        if cells
+            .get(&cell.connection)
+            .is_some_and(|known| Arc::ptr_eq(known, cell))
+        {
             cells.remove(&cell.connection);
         }
     }

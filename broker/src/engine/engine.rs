@@ -30,7 +30,7 @@ pub struct Engine {
     pub(crate) traffic: Traffic,
     pub(crate) chores: Arc<Chores>,
     pub(crate) advisories: Advisories,
-    pub(super) connections: Connections,
+    pub(crate) connections: Connections,
     /// Commits that were submitted and are not durable yet.
     committing: Mutex<HashSet<TransactionId>>,
     clock: Clock,
@@ -60,9 +60,12 @@ impl Engine {
         let committer = Committer::new(Arc::clone(&link), on_lost);
         let (store, recovery) = Store::open(dir, held, settings.store.clone(), committer)?;
         let engine = Arc::new(Engine::new(store, &recovery, settings)?);
-        link.set(Arc::downgrade(&engine)).map_err(|_| system("link the engine"))?;
-        Chores::start(&engine)
-            .map_err(|source| Error::System { what: "start the chores thread", source })?;
+        link.set(Arc::downgrade(&engine))
+            .map_err(|_| system("link the engine"))?;
+        Chores::start(&engine).map_err(|source| Error::System {
+            what: "start the chores thread",
+            source,
+        })?;
         Ok((engine, recovery))
     }
 
@@ -178,7 +181,10 @@ impl Engine {
     pub(crate) fn queue(&self, destination: &Destination) -> Result<Arc<Queue>, Refusal> {
         check_queue(destination)?;
         if destination.is_temporary() {
-            return self.registry.get(destination).ok_or_else(|| missing(destination));
+            return self
+                .registry
+                .get(destination)
+                .ok_or_else(|| missing(destination));
         }
         self.registry.get_or_make(destination, || {
             Queue::lasting(destination.clone(), self.store.new_queue())
@@ -196,7 +202,9 @@ impl Engine {
     }
 
     fn committing(&self) -> MutexGuard<'_, HashSet<TransactionId>> {
-        self.committing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A commit was submitted.
@@ -227,5 +235,8 @@ pub(crate) fn missing(destination: &Destination) -> Refusal {
 }
 
 fn system(what: &'static str) -> Error {
-    Error::System { what, source: std::io::Error::other("failed") }
+    Error::System {
+        what,
+        source: std::io::Error::other("failed"),
+    }
 }

@@ -28,22 +28,37 @@ impl PeerState {
         if ack.transaction.is_some() {
             return self.ack_in_transaction(cell, &queue, subscription, &ack, answer);
         }
-        let other = self.burst.acked.as_ref().is_some_and(|acked| !Arc::ptr_eq(acked, &queue));
+        let other = self
+            .burst
+            .acked
+            .as_ref()
+            .is_some_and(|acked| !Arc::ptr_eq(acked, &queue));
         if other || self.burst.acks.len() >= BURST_COMMANDS {
             self.apply(cell);
         }
         self.burst.acked = Some(queue);
-        self.burst.acks.push(UnackedAck { subscription, ack, answer });
+        self.burst.acks.push(UnackedAck {
+            subscription,
+            ack,
+            answer,
+        });
     }
 
     /// Gathered acknowledgements take effect, and become one unit of work.
     pub(super) fn apply_acks(&mut self, cell: &Arc<Cell>) {
-        let Some(queue) = self.burst.acked.take() else { return };
+        let Some(queue) = self.burst.acked.take() else {
+            return;
+        };
         let mut acks = std::mem::take(&mut self.burst.acks);
         let mut claimed = Vec::new();
         let mut seqs = Vec::new();
         let mut state = queue.lock();
-        for UnackedAck { subscription, ack, answer } in &mut acks {
+        for UnackedAck {
+            subscription,
+            ack,
+            answer,
+        } in &mut acks
+        {
             let acked = state.ack(*subscription, ack, &mut claimed);
             self.dispose(&mut state, ack, &mut claimed, &mut seqs);
             if acked == Acked::Unmatched {
@@ -88,7 +103,12 @@ impl PeerState {
         {
             self.work.removed(id, seqs);
             // A lost store: the messages come again from the next master.
-            if cell.engine.store.submit_from(&mut self.work, Token::Nothing).is_err() {
+            if cell
+                .engine
+                .store
+                .submit_from(&mut self.work, Token::Nothing)
+                .is_err()
+            {
                 self.work.clear();
             }
         }
@@ -97,8 +117,17 @@ impl PeerState {
     /// Answers once everything before it is durable.
     fn answer_ack(&mut self, cell: &Arc<Cell>, answer: Option<i32>) {
         if answer.is_some() {
-            let receipt = Receipt { answer, ..Receipt::silent(cell, 0) };
-            cell.engine.submit(Work::new(), Token::Answer { receipt, result: Ok(Reply::Ok) });
+            let receipt = Receipt {
+                answer,
+                ..Receipt::silent(cell, 0)
+            };
+            cell.engine.submit(
+                Work::new(),
+                Token::Answer {
+                    receipt,
+                    result: Ok(Reply::Ok),
+                },
+            );
         }
     }
 
@@ -136,7 +165,8 @@ impl PeerState {
 
 fn unmatched(ack: &Ack) -> Refusal {
     let id = |id: &Option<wire::openwire::MessageId>| {
-        id.as_ref().map_or_else(|| "null".to_owned(), ToString::to_string)
+        id.as_ref()
+            .map_or_else(|| "null".to_owned(), ToString::to_string)
     };
     Refusal::general(format!(
         "Unmatched acknowledge: {:?} of {} messages from {} to {} by consumer {}: they are not held by it",

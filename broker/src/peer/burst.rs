@@ -47,7 +47,7 @@ pub(super) struct UnackedAck {
 
 impl PeerState {
     /// Gathers a send, after applying what is for another queue.
-    pub(super) fn gather_send(&mut self, cell: &Cell, unsent: Unsent) {
+    pub(super) fn gather_send(&mut self, cell: &Arc<Cell>, unsent: Unsent) {
         let other = self.burst.sends.first().map(|first| &first.queue);
         if other.is_some_and(|queue| !Arc::ptr_eq(queue, &unsent.queue)) {
             self.apply_sends(cell);
@@ -60,13 +60,15 @@ impl PeerState {
     }
 
     /// Everything gathered takes effect.
-    pub(super) fn apply(&mut self, cell: &Cell) {
+    pub(super) fn apply(&mut self, cell: &Arc<Cell>) {
         self.apply_sends(cell);
         self.apply_acks(cell);
     }
 
-    pub(super) fn apply_sends(&mut self, cell: &Cell) {
-        let Some(first) = self.burst.sends.first() else { return };
+    pub(super) fn apply_sends(&mut self, cell: &Arc<Cell>) {
+        let Some(first) = self.burst.sends.first() else {
+            return;
+        };
         let queue = Arc::clone(&first.queue);
         let mut sends = std::mem::take(&mut self.burst.sends);
         self.burst.bytes = 0;
@@ -76,7 +78,9 @@ impl PeerState {
         for unsent in sends.drain(..) {
             if state.is_removed() {
                 let refusal = crate::engine::missing(&queue.destination);
-                unsent.receipt.settle(Err(refusal), &mut self.effects.touched);
+                unsent
+                    .receipt
+                    .settle(Err(refusal), &mut self.effects.touched);
             } else if unsent.stored {
                 self.submit_stored(cell, &mut state, unsent);
             } else {
@@ -98,36 +102,62 @@ impl PeerState {
         let Some((producer, sequence)) = message::producer_sequence(&unsent.message) else {
             return true;
         };
-        if self.last_key.as_ref().is_none_or(|(known, _)| known != producer) {
+        if self
+            .last_key
+            .as_ref()
+            .is_none_or(|(known, _)| known != producer)
+        {
             self.last_key = Some((producer.clone(), message::producer_key(producer)));
         }
         let key = self.last_key.as_ref().map_or(&[][..], |(_, key)| key);
         // An error means that the store is lost: then nothing is answered.
-        let new = cell.engine.store.note_producer(key, sequence).unwrap_or(false);
+        let new = cell.engine.store.note_producer(key, sequence);
         if !new {
             let receipt = unsent.receipt.take();
-            let token = Token::Answer { receipt, result: Ok(Reply::Ok) };
+            let token = Token::Answer {
+                receipt,
+                result: Ok(Reply::Ok),
+            };
             cell.engine.submit(Work::new(), token);
         }
         new
     }
 
     fn submit_stored(&mut self, cell: &Cell, state: &mut QueueState, unsent: Unsent) {
-        let Unsent { queue, message, receipt, .. } = unsent;
+        let Unsent {
+            queue,
+            message,
+            receipt,
+            ..
+        } = unsent;
         let Some(id) = queue.store_id() else { return };
         self.payload.clear();
         if let Err(refusal) = message::encode(&message, &mut self.payload) {
             return receipt.settle(Err(refusal), &mut self.effects.touched);
         }
         let seq = state.next_place();
-        let known = if self.hello.network { None } else { self.last_key.as_ref() };
+        let known = if self.hello.network {
+            None
+        } else {
+            self.last_key.as_ref()
+        };
         state.record(id, &mut self.work);
-        self.work.message(id, seq, sequence_of(&message, known), 0, &self.payload);
+        self.work
+            .message(id, seq, sequence_of(&message, known), 0, &self.payload);
         let mark = state.mark_along(id, seq, &mut self.work);
         let entry = Entry::new(seq, Arc::new(message), true);
         let (answer, bytes) = (receipt.answer, receipt.bytes);
-        let sent = Sent { queue, entry, mark, receipt: Some(receipt) };
-        match cell.engine.store.submit_from(&mut self.work, Token::Sent(sent)) {
+        let sent = Sent {
+            queue,
+            entry,
+            mark,
+            receipt: Some(receipt),
+        };
+        match cell
+            .engine
+            .store
+            .submit_from(&mut self.work, Token::Sent(sent))
+        {
             Ok(()) => state.submitted(1),
             Err(error) => {
                 self.work.clear();
@@ -148,14 +178,29 @@ impl PeerState {
 
     /// A message that is not stored: at once, or behind those before it that are.
     fn place(&mut self, cell: &Cell, state: &mut QueueState, unsent: Unsent) {
-        let Unsent { queue, message, receipt, .. } = unsent;
+        let Unsent {
+            queue,
+            message,
+            receipt,
+            ..
+        } = unsent;
         let entry = Entry::new(state.next_place(), Arc::new(message), false);
         if !state.has_undurable() {
             state.arrive_now(entry, &mut self.effects);
             return receipt.settle(Ok(Reply::Ok), &mut self.effects.touched);
         }
-        let sent = Sent { queue, entry, mark: None, receipt: Some(receipt) };
-        if cell.engine.store.submit(Work::new(), Token::Sent(sent)).is_ok() {
+        let sent = Sent {
+            queue,
+            entry,
+            mark: None,
+            receipt: Some(receipt),
+        };
+        if cell
+            .engine
+            .store
+            .submit(Work::new(), Token::Sent(sent))
+            .is_ok()
+        {
             state.submitted(1);
         }
     }
@@ -168,5 +213,8 @@ fn sequence_of<'a>(
 ) -> Option<ProducerSequence<'a>> {
     let (producer, sequence) = message::producer_sequence(message)?;
     let (_, key) = known.filter(|(known, _)| known == producer)?;
-    Some(ProducerSequence { producer: key, sequence })
+    Some(ProducerSequence {
+        producer: key,
+        sequence,
+    })
 }

@@ -93,7 +93,10 @@ impl Cell {
     /// Says no.
     pub(super) fn refuse(&self, answer: Option<i32>, refusal: Refusal, effects: &mut Effects) {
         self.outbox.push(match answer {
-            Some(correlation) => Outgoing::Answer { correlation, result: Err(refusal) },
+            Some(correlation) => Outgoing::Answer {
+                correlation,
+                result: Err(refusal),
+            },
             None => Outgoing::AsyncError(refusal),
         });
         effects.touched.add(&self.outbox);
@@ -117,7 +120,11 @@ impl Cell {
         if self.engine.is_stopped() {
             return;
         }
-        let queues: Vec<_> = self.queues().iter().filter_map(|(_, queue)| queue.upgrade()).collect();
+        let queues: Vec<_> = self
+            .queues()
+            .iter()
+            .filter_map(|(_, queue)| queue.upgrade())
+            .collect();
         let mut effects = Effects::default();
         for queue in queues {
             queue.lock().dispatch(self.engine.now(), &mut effects);
@@ -127,7 +134,7 @@ impl Cell {
     }
 
     /// Bytes set out.
-    pub(super) fn departed(&self, bytes: usize) {
+    pub(crate) fn departed(&self, bytes: usize) {
         self.in_flight.fetch_add(bytes, Ordering::SeqCst);
         self.engine.traffic.add(bytes);
     }

@@ -24,12 +24,17 @@ impl PeerState {
 
     pub(super) fn remove_session(&mut self, cell: &Arc<Cell>, id: &SessionId, last_delivered: i64) {
         self.sessions.remove(id);
-        let gone: Vec<ConsumerId> =
-            self.consumers.keys().filter(|consumer| consumer.session() == *id).cloned().collect();
+        let gone: Vec<ConsumerId> = self
+            .consumers
+            .keys()
+            .filter(|consumer| consumer.session() == *id)
+            .cloned()
+            .collect();
         for consumer in gone {
             self.remove_consumer(cell, &consumer, last_delivered);
         }
-        self.producers.retain(|producer, _| producer.session() != *id);
+        self.producers
+            .retain(|producer, _| producer.session() != *id);
     }
 
     pub(super) fn add_consumer(
@@ -45,13 +50,17 @@ impl PeerState {
             self.consumers.insert(spec.id.clone(), Listener::Advisory);
             if topics.temporary_queues {
                 let outbox = Arc::clone(&cell.outbox);
-                cell.engine.advise(spec.id, outbox, &mut self.effects.touched);
+                cell.engine
+                    .advise(spec.id, outbox, &mut self.effects.touched);
             }
             return Ok(());
         }
         check_queue(&spec.destination)?;
         let queue = cell.engine.queue(&spec.destination)?;
-        if queue.owner().is_some_and(|owner| *owner != self.hello.connection) {
+        if queue
+            .owner()
+            .is_some_and(|owner| *owner != self.hello.connection)
+        {
             return Err(Refusal::invalid_destination(format!(
                 "Cannot subscribe to remote temporary destination: {}",
                 spec.destination
@@ -103,7 +112,8 @@ impl PeerState {
         state.dispatch(cell.engine.now(), &mut self.effects);
         drop(state);
         cell.watch(id, queue);
-        self.consumers.insert(spec.id, Listener::Queue(Arc::clone(queue), id));
+        self.consumers
+            .insert(spec.id, Listener::Queue(Arc::clone(queue), id));
         cell.engine.settle(&mut self.effects);
         Ok(())
     }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use wire::openwire::{
-    ConsumerId, Destination, Message, ProducerId, SessionId, TransactionId,
-};
+use wire::openwire::{ConsumerId, Destination, Message, ProducerId, SessionId, TransactionId};
 
 use super::cell::Cell;
 use crate::outgoing::Refusal;
@@ -53,7 +51,8 @@ impl Peer {
 
     /// A session and its consumers and producers end.
     pub fn remove_session(&mut self, id: &SessionId, last_delivered: i64) {
-        self.cell.with(|state| state.remove_session(&self.cell, id, last_delivered));
+        self.cell
+            .with(|state| state.remove_session(&self.cell, id, last_delivered));
     }
 
     /// A producer exists; with a `window` above 0 it wants to hear of every
@@ -82,22 +81,27 @@ impl Peer {
     /// # Errors
     /// An unknown session, or something that is not supported.
     pub fn add_consumer(&mut self, spec: ConsumerSpec) -> Result<(), Refusal> {
-        self.cell.with(|state| state.add_consumer(&self.cell, spec)).unwrap_or(Ok(()))
+        self.cell
+            .with(|state| state.add_consumer(&self.cell, spec))
+            .unwrap_or(Ok(()))
     }
 
     /// A consumer ends; what it holds becomes available again.
     pub fn remove_consumer(&mut self, id: &ConsumerId, last_delivered: i64) {
-        self.cell.with(|state| state.remove_consumer(&self.cell, id, last_delivered));
+        self.cell
+            .with(|state| state.remove_consumer(&self.cell, id, last_delivered));
     }
 
     /// A consumer's prefetch is now this.
     pub fn set_prefetch(&mut self, id: &ConsumerId, prefetch: i32) {
-        self.cell.with(|state| state.set_prefetch(&self.cell, id, prefetch));
+        self.cell
+            .with(|state| state.set_prefetch(&self.cell, id, prefetch));
     }
 
     /// One message, please: -1 now or never, 0 whenever, else within so many ms.
     pub fn pull(&mut self, id: &ConsumerId, timeout_ms: i64) {
-        self.cell.with(|state| state.pull(&self.cell, id, timeout_ms));
+        self.cell
+            .with(|state| state.pull(&self.cell, id, timeout_ms));
     }
 
     /// A message. The answer or the error leaves through the outbox: for a
@@ -124,12 +128,14 @@ impl Peer {
     /// A transaction ends well, whole or not at all; a commit asked twice is
     /// answered twice alike. The answer leaves when it is durable.
     pub fn commit(&mut self, id: TransactionId, one_phase: bool, answer: Option<i32>) {
-        self.cell.with(|state| state.commit(&self.cell, id, one_phase, answer));
+        self.cell
+            .with(|state| state.commit(&self.cell, id, one_phase, answer));
     }
 
     /// A transaction is undone. Its messages stay with their consumers.
     pub fn rollback(&mut self, id: TransactionId, answer: Option<i32>) {
-        self.cell.with(|state| state.rollback(&self.cell, &id, answer));
+        self.cell
+            .with(|state| state.rollback(&self.cell, &id, answer));
     }
 
     /// A temporary queue of this client exists. Again is nothing.
@@ -137,7 +143,9 @@ impl Peer {
     /// # Errors
     /// It is no temporary queue, or somebody else's.
     pub fn add_temporary(&mut self, destination: Destination) -> Result<(), Refusal> {
-        self.cell.with(|state| state.add_temporary(&self.cell, destination)).unwrap_or(Ok(()))
+        self.cell
+            .with(|state| state.add_temporary(&self.cell, destination))
+            .unwrap_or(Ok(()))
     }
 
     /// A temporary queue is gone.
@@ -145,7 +153,9 @@ impl Peer {
     /// # Errors
     /// It is not this client's, or still has consumers.
     pub fn remove_temporary(&mut self, destination: Destination) -> Result<(), Refusal> {
-        self.cell.with(|state| state.remove_temporary(&self.cell, &destination)).unwrap_or(Ok(()))
+        self.cell
+            .with(|state| state.remove_temporary(&self.cell, &destination))
+            .unwrap_or(Ok(()))
     }
 
     /// Resolves when the connection may read again.

@@ -58,7 +58,11 @@ impl PeerState {
         }
         // What is only gathered can take effect now, and may be all there is.
         self.apply(cell);
-        if cell.has_room() { Admission::Go } else { Admission::Wait }
+        if cell.has_room() {
+            Admission::Go
+        } else {
+            Admission::Wait
+        }
     }
 
     fn take_in(
@@ -68,7 +72,9 @@ impl PeerState {
         answer: Option<i32>,
     ) -> Result<(), Refusal> {
         let Some(destination) = &message.destination else {
-            return Err(Refusal::invalid_destination("the message has no destination"));
+            return Err(Refusal::invalid_destination(
+                "the message has no destination",
+            ));
         };
         let queue = match self.find(cell, destination) {
             Ok(queue) => queue,
@@ -84,14 +90,24 @@ impl PeerState {
             bytes: 0,
         };
         if let Some(id) = message.transaction_id.clone() {
-            let staged = StagedSend { queue, message: Arc::new(message), stored, size: bytes };
+            let staged = StagedSend {
+                queue,
+                message: Arc::new(message),
+                stored,
+                size: bytes,
+            };
             self.stage(cell, &id, staged)?;
             receipt.settle(Ok(crate::outgoing::Reply::Ok), &mut self.effects.touched);
             return Ok(());
         }
         receipt.bytes = bytes;
         cell.departed(bytes);
-        let unsent = Unsent { queue, message, stored, receipt };
+        let unsent = Unsent {
+            queue,
+            message,
+            stored,
+            receipt,
+        };
         if self.parked.is_empty() && (stored || cell.engine.memory.has_room()) {
             self.gather_send(cell, unsent);
         } else {
@@ -132,8 +148,13 @@ impl PeerState {
             return None;
         }
         let id = message.producer_id.as_ref()?;
-        self.producers.get(id).filter(|producer| producer.window > 0)?;
-        Some((id.clone(), i32::try_from(message.flow_size()).unwrap_or(i32::MAX)))
+        self.producers
+            .get(id)
+            .filter(|producer| producer.window > 0)?;
+        Some((
+            id.clone(),
+            i32::try_from(message.flow_size()).unwrap_or(i32::MAX),
+        ))
     }
 
     fn park(&mut self, cell: &Arc<Cell>, unsent: Unsent) {

@@ -17,7 +17,11 @@ impl PeerState {
         destination: Destination,
     ) -> Result<(), Refusal> {
         check_temporary(&destination)?;
-        if self.temporary.iter().any(|queue| queue.destination == destination) {
+        if self
+            .temporary
+            .iter()
+            .any(|queue| queue.destination == destination)
+        {
             return Ok(());
         }
         if self.temporary.len() >= PEER_CHILDREN {
@@ -34,7 +38,8 @@ impl PeerState {
                 "{destination} belongs to another connection"
             )));
         }
-        cell.engine.temporary_added(&destination, owner, &mut self.effects.touched);
+        cell.engine
+            .temporary_added(&destination, owner, &mut self.effects.touched);
         self.temporary.push(queue);
         Ok(())
     }
@@ -45,10 +50,15 @@ impl PeerState {
         destination: &Destination,
     ) -> Result<(), Refusal> {
         self.apply(cell);
-        let place = self.temporary.iter().position(|queue| queue.destination == *destination);
+        let place = self
+            .temporary
+            .iter()
+            .position(|queue| queue.destination == *destination);
         let Some(place) = place else {
             return if cell.engine.registry.get(destination).is_some() {
-                Err(Refusal::general(format!("{destination} belongs to another connection")))
+                Err(Refusal::general(format!(
+                    "{destination} belongs to another connection"
+                )))
             } else {
                 Ok(())
             };
@@ -68,7 +78,8 @@ impl PeerState {
         cell.engine.registry.remove(&queue.destination);
         queue.lock().remove(&mut self.effects);
         let (destination, owner) = (&queue.destination, &self.hello.connection);
-        cell.engine.temporary_removed(destination, owner, &mut self.effects.touched);
+        cell.engine
+            .temporary_removed(destination, owner, &mut self.effects.touched);
         cell.engine.settle(&mut self.effects);
     }
 }

@@ -35,7 +35,10 @@ impl PeerState {
         send: StagedSend,
     ) -> Result<(), Refusal> {
         check_local(id)?;
-        let transaction = self.transactions.get_mut(id).ok_or_else(|| not_started(id))?;
+        let transaction = self
+            .transactions
+            .get_mut(id)
+            .ok_or_else(|| not_started(id))?;
         let staged = transaction.stage(cell, send);
         staged.inspect_err(|refusal| transaction.spoil(refusal))
     }
@@ -48,7 +51,10 @@ impl PeerState {
         answer: Option<i32>,
     ) {
         self.apply(cell);
-        let receipt = Receipt { answer, ..Receipt::silent(cell, 0) };
+        let receipt = Receipt {
+            answer,
+            ..Receipt::silent(cell, 0)
+        };
         if let Err(refusal) = self.try_commit(cell, &id, one_phase, receipt) {
             cell.refuse(answer, refusal, &mut self.effects);
         }
@@ -64,7 +70,9 @@ impl PeerState {
     ) -> Result<(), Refusal> {
         check_local(id)?;
         if !one_phase {
-            return Err(Refusal::unsupported("two-phase commit of a local transaction"));
+            return Err(Refusal::unsupported(
+                "two-phase commit of a local transaction",
+            ));
         }
         let transaction = self.transactions.remove(id);
         if (transaction.is_none() || self.hello.failover_reconnect)
@@ -79,7 +87,9 @@ impl PeerState {
         let mut transaction = transaction.ok_or_else(|| not_started(id))?;
         if let Some(cause) = transaction.take_failure() {
             self.undo(cell, transaction);
-            return Err(Refusal::rolled_back(format!("Transaction {id} rolled back: {cause}")));
+            return Err(Refusal::rolled_back(format!(
+                "Transaction {id} rolled back: {cause}"
+            )));
         }
         // Only a client that fails over can be in doubt and ask again.
         let remembered = self.hello.fault_tolerant || self.hello.failover_reconnect;
@@ -98,7 +108,10 @@ impl PeerState {
             return cell.refuse(answer, refusal, &mut self.effects);
         };
         self.undo(cell, transaction);
-        let receipt = Receipt { answer, ..Receipt::silent(cell, 0) };
+        let receipt = Receipt {
+            answer,
+            ..Receipt::silent(cell, 0)
+        };
         receipt.settle(Ok(Reply::Ok), &mut self.effects.touched);
     }
 
@@ -111,7 +124,9 @@ impl PeerState {
 
 fn check_local(id: &TransactionId) -> Result<(), Refusal> {
     if id.is_xa() {
-        return Err(Refusal::unsupported(format!("XA transactions are not supported: {id}")));
+        return Err(Refusal::unsupported(format!(
+            "XA transactions are not supported: {id}"
+        )));
     }
     Ok(())
 }
@@ -122,7 +137,11 @@ fn known_outcome(cell: &Cell, id: &TransactionId) -> Option<Outcome> {
         return Some(Outcome::Committed);
     }
     // An error means that the store is lost, and then nothing is answered.
-    cell.engine.store.outcome(id.to_string().as_bytes()).ok().flatten()
+    cell.engine
+        .store
+        .outcome(id.to_string().as_bytes())
+        .ok()
+        .flatten()
 }
 
 fn answer_outcome(
@@ -134,12 +153,18 @@ fn answer_outcome(
     match outcome {
         Outcome::Committed => {
             // Behind the commit itself, should it still be on its way.
-            cell.engine.submit(Work::new(), Token::Answer { receipt, result: Ok(Reply::Ok) });
+            cell.engine.submit(
+                Work::new(),
+                Token::Answer {
+                    receipt,
+                    result: Ok(Reply::Ok),
+                },
+            );
             Ok(())
         }
-        Outcome::RolledBack => {
-            Err(Refusal::rolled_back(format!("Transaction {id} was rolled back.")))
-        }
+        Outcome::RolledBack => Err(Refusal::rolled_back(format!(
+            "Transaction {id} was rolled back."
+        ))),
     }
 }
 

@@ -54,9 +54,10 @@ impl Transaction {
             engine.commit_is_durable(id);
             cell.landed(self.bytes);
             return match error.action() {
-                store::Action::Reject => {
-                    Err((Refusal::resource_allocation(error.to_string()), Box::new(self)))
-                }
+                store::Action::Reject => Err((
+                    Refusal::resource_allocation(error.to_string()),
+                    Box::new(self),
+                )),
                 // A lost store is answered by nobody.
                 _ => Ok(()),
             };
@@ -81,7 +82,7 @@ impl Transaction {
                 last = Some((producer.clone(), message::producer_key(producer)));
             }
             let key = last.as_ref().map_or(&[][..], |(_, key)| key);
-            engine.store.note_producer(key, sequence).unwrap_or(false)
+            engine.store.note_producer(key, sequence)
         });
     }
 
@@ -121,13 +122,26 @@ impl Transaction {
             }
             counts[place] += usize::from(draft.message(send, seq, guarded));
         }
-        self.acknowledged.iter().for_each(|acknowledged| draft.removed(acknowledged));
+        self.acknowledged
+            .iter()
+            .for_each(|acknowledged| draft.removed(acknowledged));
         if remembered {
-            draft.work.outcome(id.to_string().as_bytes(), Outcome::Committed);
+            draft
+                .work
+                .outcome(id.to_string().as_bytes(), Outcome::Committed);
         }
-        let Draft { work, sent, staged, .. } = draft;
-        let token = Committed { id: id.clone(), sent, staged, receipt };
-        engine.store.submit(work, Token::Committed(Box::new(token)))?;
+        let Draft {
+            work, sent, staged, ..
+        } = draft;
+        let token = Committed {
+            id: id.clone(),
+            sent,
+            staged,
+            receipt,
+        };
+        engine
+            .store
+            .submit(work, Token::Committed(Box::new(token)))?;
         for (state, count) in states.iter_mut().zip(counts) {
             state.submitted(count);
         }
@@ -136,7 +150,11 @@ impl Transaction {
 
     /// Every queue that it sent to, in the order of locking.
     fn queues(&self) -> Vec<Arc<Queue>> {
-        let spilled = self.spill.iter().flat_map(|spill| &spill.parts).map(|part| &part.queue);
+        let spilled = self
+            .spill
+            .iter()
+            .flat_map(|spill| &spill.parts)
+            .map(|part| &part.queue);
         let sent = self.sends.iter().map(|send| &send.queue);
         let mut queues: Vec<Arc<Queue>> = sent.chain(spilled).cloned().collect();
         queues.sort_by_key(address);
@@ -167,9 +185,10 @@ impl Draft {
             }
             let sequence = message::producer_sequence(&send.message).filter(|_| guarded);
             let keyed = sequence.map(|(id, sequence)| (message::producer_key(id), sequence));
-            let producer = keyed
-                .as_ref()
-                .map(|(key, sequence)| ProducerSequence { producer: key, sequence: *sequence });
+            let producer = keyed.as_ref().map(|(key, sequence)| ProducerSequence {
+                producer: key,
+                sequence: *sequence,
+            });
             self.work.message(id, seq, producer, 0, &self.payload);
         }
         let entry = Entry::new(seq, send.message, send.stored);
@@ -179,10 +198,20 @@ impl Draft {
 
     fn spilled(&mut self, engine: &Engine, spill: Spill, guarded: bool) {
         self.work.staged_commit(spill.id);
-        for Part { queue, mut seqs, sent } in spill.parts {
+        for Part {
+            queue,
+            mut seqs,
+            sent,
+        } in spill.parts
+        {
             let mut dropped = Ranges::default();
-            for SentId { seq, producer, sequence } in sent {
-                if guarded && !engine.store.note_producer(&producer, sequence).unwrap_or(false) {
+            for SentId {
+                seq,
+                producer,
+                sequence,
+            } in sent
+            {
+                if guarded && !engine.store.note_producer(&producer, sequence) {
                     seqs.remove(seq);
                     dropped.insert(seq);
                 }
@@ -190,7 +219,11 @@ impl Draft {
             if let Some(id) = queue.store_id() {
                 self.work.removed(id, &dropped.iter().collect::<Vec<_>>());
             }
-            self.staged.push(Unspilled { queue, committed: seqs, dropped });
+            self.staged.push(Unspilled {
+                queue,
+                committed: seqs,
+                dropped,
+            });
         }
     }
 

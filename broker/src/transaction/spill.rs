@@ -72,7 +72,8 @@ impl Transaction {
         // A lost store is answered by nobody.
         if store.stage(id, work).is_ok() {
             cell.departed(spilled);
-            cell.engine.submit(Work::new(), Token::Staged(Receipt::silent(cell, spilled)));
+            cell.engine
+                .submit(Work::new(), Token::Staged(Receipt::silent(cell, spilled)));
         }
         Ok(())
     }
@@ -85,7 +86,9 @@ impl Spill {
         work: &mut Work,
         payload: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
-        let Some(id) = send.queue.store_id() else { return Ok(()) };
+        let Some(id) = send.queue.store_id() else {
+            return Ok(());
+        };
         payload.clear();
         message::encode(&send.message, payload)?;
         let mut state = send.queue.lock();
@@ -93,9 +96,10 @@ impl Spill {
         let seq = state.stage_place();
         drop(state);
         let sent = self.sent_id(send, seq);
-        let producer = sent
-            .as_ref()
-            .map(|sent| ProducerSequence { producer: &sent.producer, sequence: sent.sequence });
+        let producer = sent.as_ref().map(|sent| ProducerSequence {
+            producer: &sent.producer,
+            sequence: sent.sequence,
+        });
         work.message(id, seq, producer, 0, payload);
         let part = self.part(&send.queue);
         part.seqs.insert(seq);
@@ -109,14 +113,25 @@ impl Spill {
         let known = self.last_key.take().filter(|known| **known == *key);
         let producer = known.unwrap_or_else(|| key.into());
         self.last_key = Some(Arc::clone(&producer));
-        Some(SentId { seq, producer, sequence })
+        Some(SentId {
+            seq,
+            producer,
+            sequence,
+        })
     }
 
     fn part(&mut self, queue: &Arc<Queue>) -> &mut Part {
-        let known = self.parts.iter().position(|part| Arc::ptr_eq(&part.queue, queue));
+        let known = self
+            .parts
+            .iter()
+            .position(|part| Arc::ptr_eq(&part.queue, queue));
         let index = known.unwrap_or_else(|| {
             let queue = Arc::clone(queue);
-            self.parts.push(Part { queue, seqs: Ranges::default(), sent: Vec::new() });
+            self.parts.push(Part {
+                queue,
+                seqs: Ranges::default(),
+                sent: Vec::new(),
+            });
             self.parts.len() - 1
         });
         &mut self.parts[index]

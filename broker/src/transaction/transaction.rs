@@ -55,7 +55,11 @@ impl Transaction {
         cell.engine.memory.book(send.size, 0);
         self.sends.push(send);
         let memory = cell.engine.memory.has_room();
-        let limit = if memory { TRANSACTION_MEMORY } else { TRANSACTION_FLOOR };
+        let limit = if memory {
+            TRANSACTION_MEMORY
+        } else {
+            TRANSACTION_FLOOR
+        };
         if self.bytes <= limit {
             return Ok(());
         }
@@ -83,7 +87,11 @@ impl Transaction {
             Some(last) if last.subscription == subscription => last.held.append(&mut held),
             _ => {
                 let queue = Arc::clone(queue);
-                self.acknowledged.push(Acknowledged { queue, subscription, held });
+                self.acknowledged.push(Acknowledged {
+                    queue,
+                    subscription,
+                    held,
+                });
             }
         }
     }
@@ -104,7 +112,12 @@ impl Transaction {
         if let Some(spill) = self.spill.take() {
             spill.roll_back(cell);
         }
-        for Acknowledged { queue, subscription, held } in self.acknowledged {
+        for Acknowledged {
+            queue,
+            subscription,
+            held,
+        } in self.acknowledged
+        {
             let mut state = queue.lock();
             state.roll_back(subscription, held, effects);
             state.dispatch(cell.engine.now(), effects);

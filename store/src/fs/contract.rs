@@ -97,6 +97,9 @@ pub trait ReadFile: Send + Sync {
     /// Says that these bytes will be read soon, so that the disk can begin. Only a hint.
     fn will_need(&self, _offset: u64, _len: u64) {}
 
+    /// Says that reads through this handle jump about, so that nothing around them is read along. Only a hint.
+    fn will_jump(&self) {}
+
     /// Length of the file in bytes.
     ///
     /// # Errors

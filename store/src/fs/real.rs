@@ -232,6 +232,10 @@ impl ReadFile for RealRead {
         let _ = rustix::fs::fadvise(&self.0, offset, NonZeroU64::new(len), Advice::WillNeed);
     }
 
+    fn will_jump(&self) {
+        let _ = rustix::fs::fadvise(&self.0, 0, None, Advice::Random);
+    }
+
     fn file_len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }

@@ -85,7 +85,12 @@ impl Producer {
         let before = self.state.last;
         self.state.note(sequence);
         self.time_ms = self.time_ms.max(time_ms);
-        if self.next.is_none() && segment > self.base {
+        let next = self.next.map_or(self.base, |(next, _)| next);
+        if segment < next {
+            // A staged message takes effect at its commit, but stands further back: its segment is needed from now on.
+            self.base = self.base.min(segment);
+            self.next = None;
+        } else if self.next.is_none() && segment > self.base {
             self.next = Some((segment, before));
         }
         if let Some((next, highest_before)) = self.next

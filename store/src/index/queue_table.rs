@@ -149,7 +149,6 @@ impl QueueTable {
     pub(super) fn take(&mut self, source: &mut Source, id: QueueId, seq: Seq) -> Result<Option<Slot>> {
         let (number, index) = split(seq);
         let Some(queue) = self.queues.get_mut(&id) else { return Ok(None) };
-        queue.next_seq = queue.next_seq.max(seq.next());
         let Some(slot) = queue.pages.get_mut(&number) else { return Ok(None) };
         let page = slot.load(&mut self.cache, source, (id, number))?;
         if page.get(index).is_none() {

@@ -11,7 +11,7 @@ use super::frame::{BatchHeader, HEADER_BYTES, checksum};
 use super::view::View;
 use crate::error::{Error, Result};
 use crate::fs::ReadFile;
-use crate::limits::{ANNOUNCED_BYTES, READ_AHEAD_BYTES};
+use crate::limits::{ANNOUNCED_BYTES, BLOCK, BLOCK_BYTES, READ_AHEAD_BYTES};
 use crate::position::{BatchNumber, Position, SegmentNumber};
 
 /// What the next batch of a chain must carry.
@@ -122,6 +122,26 @@ impl Cursor {
         };
         let end = self.window.len().min(from + len);
         Ok(&self.window[from..end])
+    }
+
+    /// Prepares for [`Cursor::sample`] at these offsets: the disk gets all requests at once.
+    pub(super) fn announce_samples(&self, offsets: impl Iterator<Item = u64>) {
+        self.file.will_jump();
+        for at in offsets {
+            self.file.will_need(at, BLOCK_BYTES);
+        }
+    }
+
+    /// One block, or what there is of it, read alone and without a trace in the window.
+    pub(super) fn sample(&mut self, at: u64) -> Result<Vec<u8>> {
+        let mut block = vec![0; BLOCK];
+        let read = self
+            .file
+            .read_at(&mut block, at)
+            .map_err(Error::io("read", &self.path))?;
+        self.bytes_read += read as u64;
+        block.truncate(read);
+        Ok(block)
     }
 
     /// A batch that is valid by itself, or why there is none.

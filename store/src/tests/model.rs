@@ -1,6 +1,7 @@
 //! What a store must contain after a prefix of the submitted work: the plain-map twin that tests compare with.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use crate::index::{Index, ProducerState};
 use crate::journal::Reader;
@@ -217,6 +218,37 @@ impl Model {
         self.contents
             .producers
             .insert(producer, (state.last, state.window));
+    }
+}
+
+impl Contents {
+    /// Fails with what differs, and only that.
+    pub(crate) fn assert_is(&self, want: &Self, what: &str) {
+        let mut differences = Vec::new();
+        compare("queue", &self.queues, &want.queues, &mut differences);
+        compare("producer", &self.producers, &want.producers, &mut differences);
+        compare("outcome", &self.outcomes, &want.outcomes, &mut differences);
+        for (id, queue) in &self.queues {
+            if let Some(wanted) = want.queues.get(id) {
+                compare(&format!("{id} message"), &queue.messages, &wanted.messages, &mut differences);
+            }
+        }
+        assert!(differences.is_empty(), "{what}:\n{}", differences.join("\n"));
+    }
+}
+
+fn compare<K: Ord + Debug, V: PartialEq + Debug>(
+    what: &str,
+    found: &BTreeMap<K, V>,
+    want: &BTreeMap<K, V>,
+    differences: &mut Vec<String>,
+) {
+    for key in found.keys().chain(want.keys().filter(|key| !found.contains_key(key))) {
+        let (found, want) = (found.get(key), want.get(key));
+        if found != want {
+            let text = format!("{what} {key:?}: found {found:?}, want {want:?}");
+            differences.push(text.chars().take(300).collect());
+        }
     }
 }
 

@@ -101,7 +101,7 @@ fn run(seed: u64, actions: &[Action]) {
                     }
                 }
                 running.settle();
-                assert_eq!(running.contents(), *model.contents(), "live");
+                running.contents().assert_is(model.contents(), "live");
                 continue;
             }
             Action::Checkpoint => {
@@ -131,7 +131,7 @@ fn run(seed: u64, actions: &[Action]) {
         }
         script.restart();
         model.restart();
-        assert_eq!(running.contents(), *model.contents(), "after {action:?}");
+        running.contents().assert_is(model.contents(), &format!("after {action:?}"));
     }
     running.store.close().expect("close");
 }

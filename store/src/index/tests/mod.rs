@@ -3,4 +3,5 @@
 mod checkpoints;
 mod damage;
 mod model;
+mod reference;
 mod rig;

@@ -16,7 +16,13 @@ enum Act {
     Checkpoint,
     /// These happen while it is written.
     CheckpointWith(Vec<Step>),
+    /// Segments in which nothing lives go.
+    Reclaim,
+    /// What lives in the oldest segment moves.
+    Compact,
     Reopen,
+    /// The index is gone, and the journal has to do.
+    Rebuild,
     ReopenOnAnotherBoot,
     KilledBefore,
     KilledBeforeStable,
@@ -27,7 +33,8 @@ enum Act {
 fn step() -> impl Strategy<Value = Step> {
     let (queue, seq) = (1u32..4, 1u64..60);
     let message = (queue.clone(), seq.clone(), proptest::option::of((0u8..6, 1u64..200)));
-    let message = message.prop_map(|(queue, seq, producer)| Step::Message { queue, seq, producer });
+    let message =
+        message.prop_map(|(queue, seq, producer)| Step::Message { queue, seq, redeliveries: 0, producer });
     let removed = (queue.clone(), proptest::collection::vec(seq.clone(), 1..5));
     let removed = removed.prop_map(|(queue, mut seqs)| {
         seqs.sort_unstable();
@@ -57,6 +64,9 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (1u32..4, 1u64..60).prop_map(|(queue, count)| Act::Drain { queue, count }),
         3 => Just(Act::Checkpoint),
         2 => proptest::collection::vec(step(), 1..12).prop_map(Act::CheckpointWith),
+        2 => Just(Act::Reclaim),
+        2 => Just(Act::Compact),
+        1 => Just(Act::Rebuild),
         2 => Just(Act::Reopen),
         1 => Just(Act::ReopenOnAnotherBoot),
         1 => Just(Act::KilledBefore),
@@ -87,6 +97,17 @@ fn run(rig: &mut Rig, act: Act) {
             let written = snapshot.write(&|| Ok(())).unwrap();
             second.iter().for_each(|step| rig.step(step.clone()));
             assert!(rig.index().finish_checkpoint(written));
+        }
+        Act::Reclaim => rig.reclaim(),
+        Act::Compact => {
+            rig.compact();
+            assert!(rig.checkpoint());
+            rig.reclaim();
+        }
+        Act::Rebuild => {
+            rig.index = None;
+            let _ = std::fs::remove_dir_all(rig.index_dir());
+            rig.reopen();
         }
         Act::Reopen => reopen_soundly(rig),
         Act::ReopenOnAnotherBoot => {

@@ -1,11 +1,12 @@
-//! An index with a journal in memory behind it, and a plain model to compare it with.
+//! An index with a journal in memory behind it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::reference::Model;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, RealFs};
 use crate::index::{Backend, Index, Opening, RecordPlace};
@@ -22,7 +23,7 @@ const SEGMENT_RECORDS: u64 = 20;
 pub(super) enum Step {
     Queue(u32),
     QueueRemoved(u32),
-    Message { queue: u32, seq: u64, producer: Option<(u8, u64)> },
+    Message { queue: u32, seq: u64, redeliveries: u16, producer: Option<(u8, u64)> },
     Removed { queue: u32, seqs: Vec<u64> },
     Redelivered { queue: u32, seq: u64, count: u16 },
     Mark { queue: u32, seq: u64 },
@@ -39,11 +40,11 @@ impl Step {
         match self {
             Self::Queue(queue) => use_it(&Record::Queue { queue: QueueId(*queue), name: &name(*queue) }),
             Self::QueueRemoved(queue) => use_it(&Record::QueueRemoved { queue: QueueId(*queue) }),
-            Self::Message { queue, seq, producer } => {
+            Self::Message { queue, seq, redeliveries, producer } => {
                 let id = producer.map(|(id, _)| producer_id(id)).unwrap_or_default();
                 let producer = producer.map(|(_, sequence)| ProducerSequence { producer: &id, sequence });
                 let (queue, seq) = (QueueId(*queue), Seq(*seq));
-                let message = MessageRecord { queue, seq, redeliveries: 0, moved, producer, payload: &[] };
+                let message = MessageRecord { queue, seq, redeliveries: *redeliveries, moved, producer, payload: &[] };
                 use_it(&Record::Message(message))
             }
             Self::Removed { queue, seqs } => {
@@ -93,6 +94,12 @@ pub(super) struct Rig {
     pub(super) boot_id: String,
     pub(super) network: bool,
     pub(super) journal: Vec<Logged>,
+    /// Records before this one are in segments that were removed.
+    pub(super) trimmed: usize,
+    /// The index was rebuilt from what was left: a queue may begin to count anew.
+    counts_anew: bool,
+    /// Segment of the last stable checkpoint.
+    checkpointed: SegmentNumber,
     pub(super) index: Option<Index>,
     /// Staged transactions that ended.
     ended: u64,
@@ -112,6 +119,9 @@ impl Rig {
             boot_id: "this boot".into(),
             network: false,
             journal: Vec::new(),
+            trimmed: 0,
+            counts_anew: false,
+            checkpointed: SegmentNumber(0),
             index: None,
             ended: 0,
             replayed_from: 0,
@@ -160,7 +170,7 @@ impl Rig {
 
     pub(super) fn messages(&mut self, queue: u32, seqs: std::ops::Range<u64>) {
         for seq in seqs {
-            self.step(Step::Message { queue, seq, producer: None });
+            self.step(Step::Message { queue, seq, redeliveries: 0, producer: None });
         }
     }
 
@@ -171,6 +181,7 @@ impl Rig {
         let stable = self.index().finish_checkpoint(written);
         if stable {
             self.rebuilt = None;
+            self.checkpointed = after.position.segment;
         }
         stable
     }
@@ -205,14 +216,15 @@ impl Rig {
             boot_id: self.boot_id.clone(),
             network: self.network,
             previous_clean: false,
-            oldest_segment: Some(SegmentNumber(1)),
+            oldest_segment: Some(self.oldest_segment()),
             backend: self.backend,
             settings: &self.settings,
         };
         let opened = Index::open(Arc::clone(&self.fs), self.dir.path(), &opening)?;
         let mut index = opened.index;
         self.rebuilt = self.rebuilt.take().or(opened.rebuilt);
-        self.replayed_from = opened.from.map_or(0, |after| usize::try_from(after.number.0).unwrap());
+        self.replayed_from = opened.from.map_or(self.trimmed, |after| usize::try_from(after.number.0).unwrap());
+        self.counts_anew |= opened.from.is_none() && self.trimmed > 0;
         for logged in &self.journal[self.replayed_from..] {
             apply(&mut index, logged)?;
         }
@@ -224,7 +236,78 @@ impl Rig {
     /// Compares everything that can be asked with a model of the journal.
     pub(super) fn check(&mut self) {
         let model = Model::of(&self.journal);
-        model.compare(self.index.as_mut().unwrap());
+        model.compare(self.index.as_mut().unwrap(), !self.counts_anew);
+    }
+
+    fn oldest_segment(&self) -> SegmentNumber {
+        Self::place(self.trimmed as u64).position.segment
+    }
+
+    /// Forgets the oldest segments, as reclaiming does.
+    pub(super) fn reclaim(&mut self) {
+        while self.oldest_segment() < self.checkpointed {
+            let oldest = self.oldest_segment();
+            if self.index().live(oldest).entries > 0 {
+                return;
+            }
+            self.trimmed = self.end_of(oldest);
+        }
+    }
+
+    fn end_of(&self, segment: SegmentNumber) -> usize {
+        self.journal.partition_point(|logged| logged.place.position.segment <= segment)
+    }
+
+    /// Moves what lives in the oldest segment to the end of the journal, as compaction does.
+    pub(super) fn compact(&mut self) {
+        let oldest = self.oldest_segment();
+        let end = self.end_of(oldest);
+        if end == self.journal.len() {
+            return;
+        }
+        let mut producers = BTreeSet::new();
+        for at in self.trimmed..end {
+            let logged = self.journal[at].clone();
+            let mut current = false;
+            let index = self.index.as_mut().unwrap();
+            let mut ask = |record: &Record<'_>| current = index.is_current(record, logged.place).unwrap();
+            logged.step.with_record(logged.moved, &mut ask);
+            if current {
+                self.carry(&logged.step);
+            }
+            self.carry_producer(&logged.step, oldest, &mut producers);
+        }
+        assert_eq!(self.index().live(oldest).entries, 0, "compaction empties segment {oldest}");
+    }
+
+    fn carry(&mut self, step: &Step) {
+        match step {
+            Step::Message { queue, seq, .. } => {
+                let entry = self.index().entry(QueueId(*queue), Seq(*seq)).unwrap().unwrap();
+                let redeliveries = entry.redeliveries;
+                self.log(Step::Message { queue: *queue, seq: *seq, redeliveries, producer: None }, true);
+                for id in self.index().staged_removals(QueueId(*queue), Seq(*seq)).unwrap() {
+                    let step = Box::new(Step::Removed { queue: *queue, seqs: vec![*seq] });
+                    self.log(Step::Staged { id: id.0, step }, false);
+                }
+            }
+            Step::Staged { id, step } if !self.index().open_staged().contains(&StagedId(*id)) => self.carry(step),
+            step => self.log(step.clone(), true),
+        }
+    }
+
+    fn carry_producer(&mut self, step: &Step, segment: SegmentNumber, carried: &mut BTreeSet<u8>) {
+        match step {
+            Step::Message { producer: Some((id, _)), .. } if !carried.contains(id) => {
+                let pinned = self.index().pins_producer(&producer_id(*id), segment).unwrap();
+                if let Some(state) = pinned {
+                    self.log(Step::Producer { id: *id, last: state.last, window: state.window }, true);
+                    carried.insert(*id);
+                }
+            }
+            Step::Staged { step, .. } => self.carry_producer(step, segment, carried),
+            _ => {}
+        }
     }
 }
 
@@ -233,188 +316,4 @@ pub(super) fn apply(index: &mut Index, logged: &Logged) -> Result<()> {
     let mut apply = |record: &Record<'_>| applied = index.apply(record, logged.place, logged.time_ms);
     logged.step.with_record(logged.moved, &mut apply);
     applied
-}
-
-/// A removal of many as removals of one.
-fn singles(step: &Step) -> Vec<Step> {
-    match step {
-        Step::Removed { queue, seqs } => seqs.iter().map(|seq| Step::Removed { queue: *queue, seqs: vec![*seq] }).collect(),
-        step => vec![step.clone()],
-    }
-}
-
-fn name(step: &Step) -> (u32, u64, bool) {
-    match step {
-        Step::Message { queue, seq, .. } => (*queue, *seq, true),
-        Step::Removed { queue, seqs } => (*queue, seqs[0], false),
-        step => panic!("{step:?} cannot be staged"),
-    }
-}
-
-/// What the journal says, told as simply as possible.
-#[derive(Default)]
-struct Model {
-    queues: BTreeMap<u32, ModelQueue>,
-    /// Highest sequence and all sequences, by producer.
-    producers: BTreeMap<u8, (u64, BTreeSet<u64>)>,
-    outcomes: BTreeMap<u8, (bool, SegmentNumber)>,
-    staged: BTreeMap<u64, Vec<Logged>>,
-    last_segment: u64,
-}
-
-#[derive(Default)]
-struct ModelQueue {
-    named: Option<SegmentNumber>,
-    mark: Option<(u64, SegmentNumber)>,
-    next: u64,
-    /// Place and redeliveries.
-    messages: BTreeMap<u64, (RecordPlace, u16)>,
-}
-
-impl Model {
-    fn of(journal: &[Logged]) -> Self {
-        let mut model = Self::default();
-        journal.iter().for_each(|logged| model.apply(logged));
-        model
-    }
-
-    fn apply(&mut self, logged: &Logged) {
-        let segment = logged.place.position.segment;
-        self.last_segment = self.last_segment.max(segment.0);
-        match &logged.step {
-            Step::Queue(queue) => self.queues.entry(*queue).or_default().named = Some(segment),
-            Step::QueueRemoved(queue) => {
-                self.queues.remove(queue);
-            }
-            Step::Message { queue, seq, producer } => {
-                let queue = self.queues.entry(*queue).or_default();
-                queue.next = queue.next.max(seq + 1);
-                queue.messages.insert(*seq, (logged.place, 0));
-                if let Some((id, sequence)) = producer.filter(|_| !logged.moved) {
-                    let (last, all) = self.producers.entry(id).or_default();
-                    *last = (*last).max(sequence);
-                    all.insert(sequence);
-                }
-            }
-            Step::Removed { queue, seqs } => {
-                for seq in seqs {
-                    let Some(queue) = self.queues.get_mut(queue) else { continue };
-                    queue.next = queue.next.max(seq + 1);
-                    queue.messages.remove(seq);
-                }
-            }
-            Step::Redelivered { queue, seq, count } => {
-                let message = self.queues.get_mut(queue).and_then(|queue| queue.messages.get_mut(seq));
-                if let Some((_, redeliveries)) = message {
-                    *redeliveries = *count;
-                }
-            }
-            Step::Mark { queue, seq } => self.queues.entry(*queue).or_default().mark = Some((*seq, segment)),
-            Step::Producer { id, last, window } => {
-                let below = (1..=64).filter(|bit| window >> (bit - 1) & 1 == 1 && *last > *bit);
-                let all = below.map(|bit| last - bit).chain([*last]).collect();
-                self.producers.insert(*id, (*last, all));
-            }
-            Step::Outcome { id, committed } => {
-                self.outcomes.insert(*id, (*committed, segment));
-            }
-            Step::Staged { id, step } => {
-                let held = self.staged.entry(*id).or_default();
-                for step in singles(step) {
-                    let new = Logged { step, moved: false, ..*logged };
-                    // Staged twice means moved by compaction.
-                    match held.iter_mut().find(|old| name(&old.step) == name(&new.step)) {
-                        Some(old) => *old = new,
-                        None => held.push(new),
-                    }
-                }
-            }
-            Step::Commit(id) => {
-                let held = self.staged.remove(id).unwrap_or_default();
-                held.iter().for_each(|logged| self.apply(logged));
-            }
-            Step::Rollback(id) => {
-                self.staged.remove(id);
-            }
-        }
-    }
-
-    fn compare(&self, index: &mut Index) {
-        let named: Vec<_> = self.queues.iter().filter(|(_, queue)| queue.named.is_some()).collect();
-        let found = index.queues();
-        assert_eq!(found.iter().map(|q| q.id.0).collect::<Vec<_>>(), named.iter().map(|(id, _)| **id).collect::<Vec<_>>());
-        for (summary, (id, queue)) in found.iter().zip(&named) {
-            assert_eq!(summary.name, format!("queue {id}").into_bytes());
-            assert_eq!(summary.count, queue.messages.len() as u64, "count of queue {id}");
-            let bytes: u64 = queue.messages.values().map(|(place, _)| u64::from(place.payload_len)).sum();
-            assert_eq!(summary.bytes, bytes, "bytes of queue {id}");
-            assert_eq!(summary.first, queue.messages.keys().next().map(|seq| Seq(*seq)), "first of queue {id}");
-            assert_eq!(summary.next_seq, Seq(queue.next.max(1)), "next of queue {id}");
-            assert_eq!(summary.mark, Seq(queue.mark.map_or(0, |(mark, _)| mark)), "mark of queue {id}");
-            assert_eq!(index.queue(QueueId(**id)).as_ref(), Some(summary));
-        }
-        for (id, queue) in &self.queues {
-            self.compare_entries(index, QueueId(*id), queue);
-        }
-        for (id, (last, all)) in &self.producers {
-            let state = index.producer(&producer_id(*id)).unwrap().expect("a known producer");
-            for sequence in last.saturating_sub(64).max(1)..last + 2 {
-                assert_eq!(state.knows(sequence), all.contains(&sequence), "producer {id} sequence {sequence}");
-            }
-        }
-        assert_eq!(index.producer(b"nobody").unwrap(), None);
-        for (id, (committed, _)) in &self.outcomes {
-            let want = if *committed { Outcome::Committed } else { Outcome::RolledBack };
-            assert_eq!(index.outcome(&[*id]).unwrap(), Some(want), "outcome {id}");
-        }
-        let open: Vec<_> = self.staged.keys().map(|id| StagedId(*id)).collect();
-        assert_eq!(index.open_staged(), open);
-        self.compare_use(index);
-    }
-
-    fn compare_entries(&self, index: &mut Index, id: QueueId, queue: &ModelQueue) {
-        let mut from = Seq(0);
-        let mut found = Vec::new();
-        loop {
-            let some = index.entries(id, from, 3).unwrap();
-            let Some(last) = some.last() else { break };
-            from = last.seq.next();
-            found.extend(some);
-        }
-        assert_eq!(found.len(), queue.messages.len(), "entries of {id}");
-        for (entry, (seq, (place, redeliveries))) in found.iter().zip(&queue.messages) {
-            assert_eq!(entry.seq, Seq(*seq));
-            assert_eq!(entry.position, place.position, "position of {seq} in {id}");
-            assert_eq!((entry.len, entry.crc), (place.payload_len, place.payload_crc));
-            assert_eq!(entry.redeliveries, *redeliveries, "redeliveries of {seq} in {id}");
-            assert_eq!(index.entry(id, Seq(*seq)).unwrap().as_ref(), Some(entry));
-        }
-        assert_eq!(index.entry(id, Seq(queue.next)).unwrap(), None);
-    }
-
-    /// Live entries per segment; producers are asked for, as the model does not know what pins them.
-    fn compare_use(&self, index: &mut Index) {
-        let mut live: BTreeMap<SegmentNumber, u64> = BTreeMap::new();
-        let mut add = |segment: SegmentNumber| *live.entry(segment).or_default() += 1;
-        for queue in self.queues.values() {
-            queue.messages.values().for_each(|(place, _)| add(place.position.segment));
-            queue.named.into_iter().for_each(&mut add);
-            queue.mark.into_iter().for_each(|(_, segment)| add(segment));
-        }
-        self.outcomes.values().for_each(|(_, segment)| add(*segment));
-        for logged in self.staged.values().flatten() {
-            add(logged.place.position.segment);
-        }
-        let last = self.last_segment + 2;
-        for id in self.producers.keys() {
-            let pins = |segment: &u64| index.pins_producer(&producer_id(*id), SegmentNumber(*segment)).unwrap().is_some();
-            let pinned: Vec<u64> = (1..last).filter(pins).collect();
-            assert_eq!(pinned.len(), 1, "producer {id} is pinned once");
-            add(SegmentNumber(pinned[0]));
-        }
-        for segment in 0..last {
-            let want = live.get(&SegmentNumber(segment)).copied().unwrap_or(0);
-            assert_eq!(index.live(SegmentNumber(segment)).entries, want, "live entries in segment {segment}");
-        }
-    }
 }

@@ -1,10 +1,12 @@
 //! The damage matrix: every cut and every flip either is a torn tail or is reported with file and offset.
 
-use super::support::{Master, append_names, damage, disk, names, open, read, read_all, segment};
+use super::support::{
+    Master, append_names, damage, disk, names, open, read, read_all, segment, settings,
+};
 use crate::error::Error;
 use crate::fs::Fs;
 use crate::fs::sim::SimFs;
-use crate::journal::scan_segment;
+use crate::journal::{WriterSettings, scan_segment};
 use crate::position::{Position, SegmentNumber};
 
 const BLOCK: usize = 4096;
@@ -256,4 +258,35 @@ fn a_chain_broken_by_a_valid_batch_of_another_epoch_or_number_is_not_followed() 
         });
         assert_eq!(damage(read_all(&fs)).1, 4 * BLOCK as u64);
     }
+}
+
+#[test]
+fn a_hole_is_noticed_by_what_stands_behind_it_and_an_empty_rest_is_not_read() {
+    let fs = disk();
+    let settings = WriterSettings {
+        first_segment_bytes: 24 << 20,
+        segment_bytes: 24 << 20,
+        ..settings()
+    };
+    let mut master = Master::start_with(&fs, 1, &settings).expect("sound");
+    let large = vec![b'x'; 60_000];
+    let mut hole = 0;
+    for n in 0..110 {
+        let placed = master.append(&large).expect("there is room");
+        if n == 2 {
+            hole = usize::try_from(placed.after.position.offset).expect("small");
+        }
+    }
+    drop(master);
+    let (_, end) = read_all(&fs).expect("sound");
+    assert!(end.offset > 6 << 20);
+    let from = Some(end.after());
+    let (_, end) = read(&open(&fs).expect("sound"), from).expect("sound");
+    assert!(end.bytes_read < 6 << 20, "{} bytes", end.bytes_read);
+    fs.edit(&segment(1, 1), |bytes| {
+        bytes[hole..hole + (5 << 20)].fill(0)
+    });
+    let (path, offset, what) = damage(read_all(&fs));
+    assert_eq!((path, offset), (segment(1, 1), hole as u64));
+    assert!(what.contains("a valid batch stands at byte"), "{what}");
 }

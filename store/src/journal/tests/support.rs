@@ -102,7 +102,8 @@ pub(super) fn read(directory: &Directory, from: Option<After>) -> Result<(Vec<Ve
 }
 
 pub(super) fn read_all(fs: &SimFs) -> Result<(Vec<Vec<u8>>, End)> {
-    read(&*open(fs)?, None)
+    let directory = open(fs)?;
+    read(&directory, None)
 }
 
 /// "1", "2", ... as far as `count`.

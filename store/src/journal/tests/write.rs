@@ -119,8 +119,7 @@ fn what_lies_before_the_checkpoint_is_not_read() {
     for number in 1..from.position.segment.0 {
         fs.edit(&segment(1, number), |bytes| bytes.fill(0xee));
     }
-    let (seen, end) =
-        read(&*open(&fs).expect("names only"), Some(from)).expect("the rest is sound");
+    let (seen, end) = read(&open(&fs).expect("names only"), Some(from)).expect("the rest is sound");
     assert_eq!(seen, names(60)[55..]);
     assert!(end.bytes_read < 5 * SEGMENT, "{} bytes", end.bytes_read);
 }

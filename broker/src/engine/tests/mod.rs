@@ -1,0 +1,13 @@
+//! The engine on a real store in a temporary directory, with clients whose
+//! outboxes record what would be written. No sockets.
+
+mod acks;
+mod backlog;
+mod dead_letters;
+mod harness;
+mod model;
+mod queues;
+mod reading;
+mod takeover;
+mod temporary;
+mod transactions;
