@@ -129,7 +129,11 @@ fn say(progress: Progress) {
             tracing::warn!("{warning}");
             return;
         }
-        Progress::Waiting { holder, reason, waited } => (holder, reason, waited),
+        Progress::Waiting {
+            holder,
+            reason,
+            waited,
+        } => (holder, reason, waited),
     };
     let holder = holder.as_deref();
     tracing::info!(
@@ -150,7 +154,11 @@ fn recover(
     held: Held,
     on_lost: Box<dyn FnOnce(store::Error) + Send>,
 ) -> Result<(Arc<Engine>, store::Recovery), Error> {
-    tracing::info!(event = "recovery.started", epoch = held.epoch().get(), "recovery started");
+    tracing::info!(
+        event = "recovery.started",
+        epoch = held.epoch().get(),
+        "recovery started"
+    );
     let began = Instant::now();
     let started = Engine::start(&settings.data, held, engine_settings(settings), on_lost);
     if let Err(Error::Store(store::Error::Damaged { path, offset, what })) = &started {
@@ -239,7 +247,9 @@ pub(crate) fn store_settings(settings: &Settings) -> store::Settings {
     store::Settings {
         segment_bytes,
         first_segment_bytes: defaults.first_segment_bytes.min(segment_bytes),
-        checkpoint_bytes: settings.checkpoint_size.unwrap_or(defaults.checkpoint_bytes),
+        checkpoint_bytes: settings
+            .checkpoint_size
+            .unwrap_or(defaults.checkpoint_bytes),
         journal_limit_bytes: settings.store_limit,
         sync_delay: (!settings.sync_delay.is_zero()).then_some(settings.sync_delay),
         progress: store::Progress::new(|progress| {

@@ -32,7 +32,11 @@ pub(crate) fn prepare(path: &Path) -> Result<(), Error> {
     let needed = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     if let Err(errno) = rustix::fs::access(path, needed) {
         let error = io::Error::from(errno);
-        return if is_final(&error) { Err(failed(error)) } else { Ok(()) };
+        return if is_final(&error) {
+            Err(failed(error))
+        } else {
+            Ok(())
+        };
     }
     refuse_foreign(path)
 }

@@ -169,7 +169,11 @@ impl Outbox {
             queue.waiting.clear();
         }
         drop(queue);
-        let forgotten = self.on_room.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let forgotten = self
+            .on_room
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         // Dropped outside the lock: it may hold the last reference to its owner.
         drop(forgotten);
         self.closed.cancel();
@@ -350,7 +354,11 @@ impl Outbox {
         if self.load() >= limits::OUTBOX_BYTES / 2 || !self.starved.swap(false, Ordering::SeqCst) {
             return;
         }
-        let callback = self.on_room.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let callback = self
+            .on_room
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if let Some(callback) = callback {
             callback();
         }

@@ -170,10 +170,16 @@ impl Master {
         losing: Losing,
         losses: mpsc::Receiver<String>,
     ) -> Result<Master, Error> {
-        let Recovered { engine, verifier, steps, since } = recovered;
+        let Recovered {
+            engine,
+            verifier,
+            steps,
+            since,
+        } = recovered;
         let lock_settings = boot::lock_settings(&settings);
-        let watcher =
-            lock::watch(verifier, &lock_settings, move |lost| losing.tell(lost.to_string()));
+        let watcher = lock::watch(verifier, &lock_settings, move |lost| {
+            losing.tell(lost.to_string())
+        });
         let binding = Instant::now();
         let listeners = match boot::listen(&settings.listen).await {
             Ok(listeners) => listeners,
@@ -192,7 +198,9 @@ impl Master {
             losses,
             since,
         };
-        listeners.into_iter().for_each(|listener| master.accept(listener));
+        listeners
+            .into_iter()
+            .for_each(|listener| master.accept(listener));
         tracing::info!(
             event = "master.ready",
             epoch = steps.epoch,
@@ -211,9 +219,14 @@ impl Master {
         let (edge, connections) = (Arc::clone(&self.edge), self.connections.clone());
         let refusals = Arc::clone(&edge.refused);
         let stop = self.accepting.clone();
-        self.connections.spawn(listener::run(listener, stop, refusals, move |socket, remote| {
-            connections.spawn(serve(Arc::clone(&edge), socket, remote));
-        }));
+        self.connections.spawn(listener::run(
+            listener,
+            stop,
+            refusals,
+            move |socket, remote| {
+                connections.spawn(serve(Arc::clone(&edge), socket, remote));
+            },
+        ));
     }
 
     async fn serve(mut self: Box<Self>, asked: Stop<'_>) -> Ended {
@@ -247,7 +260,13 @@ impl Master {
     async fn stop(self: Box<Self>, name: &'static str) {
         shutdown_started(name);
         let began = Instant::now();
-        let Master { edge, connections, accepting, watcher, .. } = *self;
+        let Master {
+            edge,
+            connections,
+            accepting,
+            watcher,
+            ..
+        } = *self;
         accepting.cancel();
         drop(watcher);
         let engine = Arc::clone(&edge.engine);

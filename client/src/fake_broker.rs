@@ -2,6 +2,7 @@
 //!
 //! It negotiates, says who it is, records every command and answers what the closure says. `raw` peers skip even that.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub(crate) struct FakeBroker {
 #[derive(Default)]
 struct Seen {
     commands: Mutex<Vec<Command>>,
+    /// Sockets that the client has closed.
+    closed: AtomicUsize,
     grown: Notify,
 }
 
@@ -115,6 +118,23 @@ impl FakeBroker {
             Ok(found) => found,
             Err(_) => panic!("no {what} among {:?}", self.names()),
         }
+    }
+
+    /// Waits until a client has closed its socket.
+    pub(crate) async fn saw_close(&self) {
+        let looking = async {
+            loop {
+                let grown = self.seen.grown.notified();
+                tokio::pin!(grown);
+                grown.as_mut().enable();
+                if self.seen.closed.load(Ordering::Relaxed) > 0 {
+                    return;
+                }
+                grown.await;
+            }
+        };
+        let closed = tokio::time::timeout(DEADLINE, looking).await;
+        assert!(closed.is_ok(), "no socket was closed");
     }
 
     /// Everything so far.
@@ -279,4 +299,6 @@ async fn serve(
             return;
         }
     }
+    seen.closed.fetch_add(1, Ordering::Relaxed);
+    seen.grown.notify_waiters();
 }

@@ -34,7 +34,6 @@ pub(crate) trait Sink: Send + 'static {
 /// One connection's socket.
 pub(crate) struct Link {
     uri: String,
-    stream: TcpStream,
     outgoing: Mutex<Outgoing>,
     /// Something waits for the writer task.
     ready: Notify,
@@ -44,13 +43,14 @@ pub(crate) struct Link {
 }
 
 struct Outgoing {
+    /// Gone with the end, so that the socket closes however long sessions keep the link.
+    stream: Option<Arc<TcpStream>>,
     encoder: Encoder,
     buffer: BytesMut,
     /// The writer task holds bytes that come before the buffer's.
     writing: bool,
     /// Something was written since the last keep-alive check.
     active: bool,
-    ended: bool,
 }
 
 impl Link {
@@ -58,13 +58,12 @@ impl Link {
     pub(crate) fn new(uri: String, stream: TcpStream, encoder: Encoder) -> Arc<Self> {
         Arc::new(Self {
             uri,
-            stream,
             outgoing: Mutex::new(Outgoing {
+                stream: Some(Arc::new(stream)),
                 encoder,
                 buffer: BytesMut::new(),
                 writing: false,
                 active: false,
-                ended: false,
             }),
             ready: Notify::new(),
             room: Notify::new(),
@@ -80,8 +79,20 @@ impl Link {
         sink: impl Sink,
         inactivity: Option<Duration>,
     ) {
-        tokio::spawn(read(Arc::clone(self), decoder, frames, sink, inactivity));
-        tokio::spawn(write(Arc::clone(self), inactivity));
+        let Some(stream) = self.outgoing().stream.clone() else {
+            return;
+        };
+        let link = Arc::clone(self);
+        let reader = Reader {
+            link,
+            stream: Arc::clone(&stream),
+            decoder,
+            frames,
+            sink,
+            inactivity,
+        };
+        tokio::spawn(reader.run());
+        tokio::spawn(write(Arc::clone(self), stream, inactivity));
     }
 
     /// The address, for errors.
@@ -98,7 +109,7 @@ impl Link {
             freed.as_mut().enable();
             {
                 let outgoing = self.outgoing();
-                if outgoing.ended || outgoing.buffer.len() < MAX_UNWRITTEN_BYTES {
+                if outgoing.has_ended() || outgoing.buffer.len() < MAX_UNWRITTEN_BYTES {
                     return;
                 }
             }
@@ -109,7 +120,7 @@ impl Link {
     /// Encodes a command behind all others. Written by `flush` or by the writer task.
     pub(crate) fn push(&self, command: &Command) -> Result<(), Error> {
         let mut outgoing = self.outgoing();
-        if outgoing.ended {
+        if outgoing.has_ended() {
             drop(outgoing);
             return Err(self.cause());
         }
@@ -127,10 +138,13 @@ impl Link {
     /// Writes what the socket takes now; the writer task does the rest.
     pub(crate) fn flush(&self) {
         let mut outgoing = self.outgoing();
-        if outgoing.ended || outgoing.writing || outgoing.buffer.is_empty() {
+        let Some(stream) = outgoing.stream.clone() else {
+            return;
+        };
+        if outgoing.writing || outgoing.buffer.is_empty() {
             return;
         }
-        if let Ok(count) = self.stream.try_write(&outgoing.buffer) {
+        if let Ok(count) = stream.try_write(&outgoing.buffer) {
             outgoing.active = true;
             let _ = outgoing.buffer.split_to(count);
         }
@@ -144,10 +158,9 @@ impl Link {
     pub(crate) fn end(&self, cause: Error) {
         {
             let mut outgoing = self.outgoing();
-            if outgoing.ended {
+            if outgoing.stream.take().is_none() {
                 return;
             }
-            outgoing.ended = true;
             outgoing.buffer.clear();
             self.end.send_replace(Some(cause));
         }
@@ -193,7 +206,7 @@ impl Link {
             self.flush();
             {
                 let outgoing = self.outgoing();
-                if outgoing.ended || (outgoing.buffer.is_empty() && !outgoing.writing) {
+                if outgoing.has_ended() || (outgoing.buffer.is_empty() && !outgoing.writing) {
                     return;
                 }
             }
@@ -209,7 +222,7 @@ impl Link {
     /// Takes the buffer for the writer task, or notes that it has nothing more to write.
     fn take_buffer(&self) -> Option<BytesMut> {
         let mut outgoing = self.outgoing();
-        let has_more = !outgoing.ended && !outgoing.buffer.is_empty();
+        let has_more = !outgoing.has_ended() && !outgoing.buffer.is_empty();
         outgoing.writing = has_more;
         outgoing.active |= has_more;
         let taken = has_more.then(|| outgoing.buffer.split());
@@ -218,33 +231,25 @@ impl Link {
         taken
     }
 
-    async fn write_all(&self, mut bytes: BytesMut) -> io::Result<()> {
-        while !bytes.is_empty() {
-            self.stream.writable().await?;
-            match self.stream.try_write(&bytes) {
-                Ok(count) => {
-                    let _ = bytes.split_to(count);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     /// Whether nothing was written since the last call.
     fn was_idle(&self) -> bool {
         !std::mem::take(&mut self.outgoing().active)
     }
 }
 
+impl Outgoing {
+    fn has_ended(&self) -> bool {
+        self.stream.is_none()
+    }
+}
+
 /// The writer task: writes what others left, and keep-alives when there was nothing.
-async fn write(link: Arc<Link>, inactivity: Option<Duration>) {
+async fn write(link: Arc<Link>, stream: Arc<TcpStream>, inactivity: Option<Duration>) {
     let work = async {
         loop {
             wait_for_work(&link, inactivity).await;
             while let Some(bytes) = link.take_buffer() {
-                if let Err(error) = link.write_all(bytes).await {
+                if let Err(error) = write_all(&stream, bytes).await {
                     link.lose(&format!("write: {error}"));
                     return;
                 }
@@ -255,6 +260,20 @@ async fn write(link: Arc<Link>, inactivity: Option<Duration>) {
         () = work => {}
         _ = link.wait_for_end() => {}
     }
+}
+
+async fn write_all(stream: &TcpStream, mut bytes: BytesMut) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(&bytes) {
+            Ok(count) => {
+                let _ = bytes.split_to(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 async fn wait_for_work(link: &Link, inactivity: Option<Duration>) {
@@ -273,65 +292,62 @@ async fn wait_for_work(link: &Link, inactivity: Option<Duration>) {
 }
 
 /// The reader task: frames in, commands out, until the end.
-async fn read(
+struct Reader<S> {
     link: Arc<Link>,
-    mut decoder: Decoder,
-    mut frames: Frames,
-    mut sink: impl Sink,
+    stream: Arc<TcpStream>,
+    decoder: Decoder,
+    frames: Frames,
+    sink: S,
     inactivity: Option<Duration>,
-) {
-    let cause = tokio::select! {
-        cause = read_commands(&link, &mut decoder, &mut frames, &mut sink, inactivity) => cause,
-        _ = link.wait_for_end() => String::new(),
-    };
-    link.lose(&cause);
-    sink.ended(&link.cause());
 }
 
-/// Reads until something is wrong, and says what.
-async fn read_commands(
-    link: &Link,
-    decoder: &mut Decoder,
-    frames: &mut Frames,
-    sink: &mut impl Sink,
-    inactivity: Option<Duration>,
-) -> String {
-    loop {
+impl<S: Sink> Reader<S> {
+    async fn run(mut self) {
+        let link = Arc::clone(&self.link);
+        let cause = tokio::select! {
+            cause = self.read_commands() => cause,
+            _ = link.wait_for_end() => String::new(),
+        };
+        link.lose(&cause);
+        self.sink.ended(&link.cause());
+    }
+
+    /// Reads until something is wrong, and says what.
+    async fn read_commands(&mut self) -> String {
         loop {
-            let frame = match frames.next_frame() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break,
-                Err(error) => return error.to_string(),
-            };
-            let taken = match decoder.decode(frame) {
-                Ok(command) => sink.take(command),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(cause) = taken {
+            loop {
+                let frame = match self.frames.next_frame() {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break,
+                    Err(error) => return error.to_string(),
+                };
+                let taken = match self.decoder.decode(frame) {
+                    Ok(command) => self.sink.take(command),
+                    Err(error) => Err(error.to_string()),
+                };
+                if let Err(cause) = taken {
+                    return cause;
+                }
+            }
+            if let Err(cause) = self.fill().await {
                 return cause;
             }
         }
-        if let Err(cause) = fill(link, frames, inactivity).await {
-            return cause;
-        }
     }
-}
 
-async fn fill(
-    link: &Link,
-    frames: &mut Frames,
-    inactivity: Option<Duration>,
-) -> Result<(), String> {
-    let filled = match inactivity {
-        None => frames.fill(&link.stream).await,
-        Some(limit) => match tokio::time::timeout(limit, frames.fill(&link.stream)).await {
-            Ok(filled) => filled,
-            Err(_) => return Err(format!("nothing heard for {limit:?}")),
-        },
-    };
-    match filled {
-        Ok(0) => Err("the broker closed the connection".to_owned()),
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("read: {error}")),
+    async fn fill(&mut self) -> Result<(), String> {
+        let filling = self.frames.fill(&self.stream);
+        let filled = match self.inactivity {
+            None => filling.await,
+            Some(limit) => match tokio::time::timeout(limit, filling).await {
+                Ok(filled) => filled,
+                Err(_) => return Err(format!("nothing heard for {limit:?}")),
+            },
+        };
+        match filled {
+            Ok(0) => Err("the broker closed the connection".to_owned()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("read: {error}")),
+        }
     }
 }

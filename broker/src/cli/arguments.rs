@@ -36,7 +36,11 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let code = if error.use_stderr() { exitcode::USAGE } else { exitcode::OK };
+            let code = if error.use_stderr() {
+                exitcode::USAGE
+            } else {
+                exitcode::OK
+            };
             // Nothing can be said when even this cannot be printed.
             let _ = error.print();
             let _ = std::io::stdout().flush();

@@ -35,29 +35,30 @@ fn verdict(error: &Error) -> (exitcode::ExitCode, &'static str) {
 
 fn listen(source: &io::Error) -> (exitcode::ExitCode, &'static str) {
     match source.kind() {
-        ErrorKind::PermissionDenied => {
-            (exitcode::NOPERM, "choose a port above 1023 with --listen")
-        }
+        ErrorKind::PermissionDenied => (exitcode::NOPERM, "choose a port above 1023 with --listen"),
         ErrorKind::AddrInUse => (
             exitcode::UNAVAILABLE,
             "stop the process that uses the port or choose another with --listen",
         ),
-        _ => (exitcode::UNAVAILABLE, "check the address given with --listen"),
+        _ => (
+            exitcode::UNAVAILABLE,
+            "check the address given with --listen",
+        ),
     }
 }
 
 /// Advice by what the system said about a file or directory.
 fn files(source: &io::Error, otherwise: exitcode::ExitCode) -> (exitcode::ExitCode, &'static str) {
     match source.kind() {
-        ErrorKind::PermissionDenied => {
-            (exitcode::NOPERM, "give this user read and write access to the data directory")
-        }
-        ErrorKind::ReadOnlyFilesystem => {
-            (exitcode::CANTCREAT, "mount the file system read-write")
-        }
-        ErrorKind::NotFound => {
-            (otherwise, "create the parent directory, mount it, or choose another with --data")
-        }
+        ErrorKind::PermissionDenied => (
+            exitcode::NOPERM,
+            "give this user read and write access to the data directory",
+        ),
+        ErrorKind::ReadOnlyFilesystem => (exitcode::CANTCREAT, "mount the file system read-write"),
+        ErrorKind::NotFound => (
+            otherwise,
+            "create the parent directory, mount it, or choose another with --data",
+        ),
         ErrorKind::NotADirectory => (otherwise, "choose a directory with --data"),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             (exitcode::TEMPFAIL, "free some space and start again")
@@ -70,9 +71,10 @@ fn lock_verdict(error: &lock::Error) -> (exitcode::ExitCode, &'static str) {
     match error {
         lock::Error::Io { source, .. } => files(source, exitcode::IOERR),
         lock::Error::Foreign { .. } => (exitcode::DATAERR, "nothing in it was touched"),
-        lock::Error::UnsafeFilesystem { .. } => {
-            (exitcode::CONFIG, "mount it as the README says, or choose another with --data")
-        }
+        lock::Error::UnsafeFilesystem { .. } => (
+            exitcode::CONFIG,
+            "mount it as the README says, or choose another with --data",
+        ),
         lock::Error::Settings(_) => (exitcode::CONFIG, "see holdfast broker --help"),
         lock::Error::AlreadyOpen { .. } => (exitcode::SOFTWARE, "report this"),
         _ => (exitcode::TEMPFAIL, "start it again"),
@@ -89,12 +91,14 @@ fn store_verdict(error: &store::Error) -> (exitcode::ExitCode, &'static str) {
         store::Error::NotOurs { .. } => {
             (exitcode::DATAERR, "choose an empty directory with --data")
         }
-        store::Error::Format { .. } => {
-            (exitcode::DATAERR, "use the version of holdfast that wrote it")
-        }
-        store::Error::Full { .. } => {
-            (exitcode::TEMPFAIL, "free some space or raise store_limit, and start again")
-        }
+        store::Error::Format { .. } => (
+            exitcode::DATAERR,
+            "use the version of holdfast that wrote it",
+        ),
+        store::Error::Full { .. } => (
+            exitcode::TEMPFAIL,
+            "free some space or raise store_limit, and start again",
+        ),
         store::Error::Setting { .. } => (exitcode::CONFIG, "see holdfast broker --help"),
         store::Error::LostMastership(_) | store::Error::Closed | store::Error::Poisoned => {
             (exitcode::TEMPFAIL, "start it again")

@@ -28,10 +28,18 @@ pub(super) fn run(args: StatusArgs) -> ExitCode {
         Ok(status) => status,
         Err(error) => return report::fail(&Error::Lock(error)),
     };
-    let text = if args.json { json(&status) } else { people(&status) };
+    let text = if args.json {
+        json(&status)
+    } else {
+        people(&status)
+    };
     // A reader that went away needs no answer.
     let _ = writeln!(io::stdout(), "{text}");
-    exit(if status.held { exitcode::OK } else { exitcode::UNAVAILABLE })
+    exit(if status.held {
+        exitcode::OK
+    } else {
+        exitcode::UNAVAILABLE
+    })
 }
 
 fn json(status: &Status) -> String {
@@ -64,9 +72,16 @@ fn people(status: &Status) -> String {
 }
 
 fn describe(title: &str, holder: &Holder) -> Vec<String> {
-    let left = if holder.released { ", left in order" } else { "" };
+    let left = if holder.released {
+        ", left in order"
+    } else {
+        ""
+    };
     vec![
-        format!("{title:<9} {} on {}, process {}{left}", holder.name, holder.host, holder.pid),
+        format!(
+            "{title:<9} {} on {}, process {}{left}",
+            holder.name, holder.host, holder.pid
+        ),
         format!("since     {}", utc(holder.since_unix_ms)),
         format!("epoch     {}", holder.epoch),
         format!("uris      {}", holder.uris.join(", ")),
@@ -93,7 +108,10 @@ fn utc(unix_ms: u64) -> String {
         month += 1;
     }
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year}-{month:02}-{:02} {hour:02}:{minute:02}:{second:02} UTC", days + 1)
+    format!(
+        "{year}-{month:02}-{:02} {hour:02}:{minute:02}:{second:02} UTC",
+        days + 1
+    )
 }
 
 fn days_of(year: u64) -> u64 {

@@ -167,7 +167,10 @@ impl Settings {
             return wrong("max_connections", "must be at least 1".to_owned());
         }
         if !(1024 * 1024..=i32::MAX as u64).contains(&self.max_frame) {
-            return wrong("max_frame", "must be between 1 MiB and 2 GiB - 1".to_owned());
+            return wrong(
+                "max_frame",
+                "must be between 1 MiB and 2 GiB - 1".to_owned(),
+            );
         }
         if self.memory_limit < 1024 * 1024 {
             return wrong("memory_limit", "must be at least 1 MiB".to_owned());
@@ -240,6 +243,13 @@ fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<
 }
 
 fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "localhost".to_owned() } else { name }
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
 }

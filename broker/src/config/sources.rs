@@ -28,14 +28,19 @@ pub fn load(sources: &Sources) -> Result<Settings, Error> {
         let found = sources.environment.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| PathBuf::from(value))
     };
-    let file = sources.file.clone().or_else(|| from_environment("HOLDFAST_CONFIG"));
+    let file = sources
+        .file
+        .clone()
+        .or_else(|| from_environment("HOLDFAST_CONFIG"));
     if let Some(path) = file {
         apply_file(&mut settings, &path)?;
     }
     apply_environment(&mut settings, &sources.environment)?;
     for (key, value) in &sources.flags {
         let flag = format!("--{}", key.replace('_', "-"));
-        settings.set(key, value).map_err(|what| wrong(&flag, what))?;
+        settings
+            .set(key, value)
+            .map_err(|what| wrong(&flag, what))?;
     }
     settings.check()?;
     Ok(settings)
@@ -49,12 +54,22 @@ fn apply_file(settings: &mut Settings, path: &Path) -> Result<(), Error> {
         .map_err(|error: toml::de::Error| wrong(&place, on_one_line(&error.to_string())))?;
     for (key, value) in &table {
         let text = plain(value).ok_or_else(|| {
-            wrong(&place, format!("key '{key}' must be text, a number or a list of texts"))
+            wrong(
+                &place,
+                format!("key '{key}' must be text, a number or a list of texts"),
+            )
         })?;
         settings.set(key, &text).map_err(|what| {
             // An unknown key already names itself.
             let named = what.contains(&format!("'{key}'"));
-            wrong(&place, if named { what } else { format!("key '{key}': {what}") })
+            wrong(
+                &place,
+                if named {
+                    what
+                } else {
+                    format!("key '{key}': {what}")
+                },
+            )
         })?;
     }
     Ok(())
@@ -68,12 +83,17 @@ fn apply_environment(settings: &mut Settings, variables: &[(String, String)]) ->
         let key = key.to_ascii_lowercase();
         let place = format!("environment variable {variable}");
         if KEYS.contains(&key.as_str()) {
-            settings.set(&key, value).map_err(|what| wrong(&place, what))?;
+            settings
+                .set(&key, value)
+                .map_err(|what| wrong(&place, what))?;
         } else if let Some(known) = nearest(&key)
             && strsim::jaro_winkler(known, &key) >= TYPING_ERROR
         {
             let meant = known.to_ascii_uppercase();
-            return Err(wrong(&place, format!("unknown; did you mean HOLDFAST_{meant}?")));
+            return Err(wrong(
+                &place,
+                format!("unknown; did you mean HOLDFAST_{meant}?"),
+            ));
         }
     }
     Ok(())

@@ -38,7 +38,10 @@ fn flags_go_before_environment_before_file() {
     let file = file("name = 'file'\ndata = '/file'\nmax_connections = 7\n");
     let sources = Sources {
         file: Some(file.path().to_owned()),
-        environment: vec![variable("HOLDFAST_NAME", "env"), variable("HOLDFAST_DATA", "/env")],
+        environment: vec![
+            variable("HOLDFAST_NAME", "env"),
+            variable("HOLDFAST_DATA", "/env"),
+        ],
         flags: vec![("name", "flag".to_owned())],
     };
     let settings = load(&sources).unwrap();
@@ -111,7 +114,10 @@ fn wrong_values_say_where_and_what() {
     let cases = [
         ("listen = 'http://x:1'", "only tcp:// is served"),
         ("listen = 'tcp://x:99999'", "port '99999'"),
-        ("listen = 'tcp://x:1?maximumConnections=2'", "maximumConnections"),
+        (
+            "listen = 'tcp://x:1?maximumConnections=2'",
+            "maximumConnections",
+        ),
         ("listen = '61616'", "write tcp://host:port"),
         ("max_connections = 0", "at least 1"),
         ("max_connections = 'many'", "not a whole number"),

@@ -28,9 +28,6 @@ mod registry;
 mod returning;
 mod subscription;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use acking::Acked;
 pub(crate) use browse::{Shown, Step};
 pub(crate) use cursor::Page;

@@ -18,6 +18,9 @@ mod hello;
 mod settings;
 mod settle;
 
+#[cfg(test)]
+mod tests;
+
 pub use engine::Engine;
 pub(crate) use engine::missing;
 pub use figures::{EngineUsage, QueueFigures};

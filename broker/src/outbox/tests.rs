@@ -47,7 +47,10 @@ async fn pair(padding: usize) -> (Arc<Outbox>, TcpStream) {
 
 async fn read_number(far: &mut TcpStream, padding: usize) -> i32 {
     let mut bytes = vec![0; 4 + padding];
-    timeout(PATIENCE, far.read_exact(&mut bytes)).await.unwrap().unwrap();
+    timeout(PATIENCE, far.read_exact(&mut bytes))
+        .await
+        .unwrap()
+        .unwrap();
     i32::from_be_bytes(bytes[..4].try_into().unwrap())
 }
 
@@ -73,7 +76,9 @@ async fn pushes_of_many_threads_all_arrive_each_threads_in_order() {
         assert_eq!(got, next[thread]);
         next[thread] += 1;
     }
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
     timeout(PATIENCE, outbox.until_below(0)).await.unwrap();
 }
 
@@ -103,7 +108,9 @@ async fn a_peer_that_does_not_read_fills_the_outbox_and_frees_it_again() {
     for _ in 0..pushed {
         read_number(&mut far, PADDING).await;
     }
-    timeout(PATIENCE, room.notified()).await.expect("told of the room");
+    timeout(PATIENCE, room.notified())
+        .await
+        .expect("told of the room");
     assert!(outbox.has_room());
 }
 
@@ -121,7 +128,10 @@ async fn nothing_is_said_after_close() {
     drop(outbox);
     assert_eq!(read_number(&mut far, 0).await, 1);
     let mut rest = Vec::new();
-    timeout(PATIENCE, far.read_to_end(&mut rest)).await.unwrap().unwrap();
+    timeout(PATIENCE, far.read_to_end(&mut rest))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(rest.is_empty(), "{rest:?}");
 }
 
@@ -139,6 +149,9 @@ fn a_recording_outbox_keeps_what_is_pushed() {
     let outbox = Outbox::recording();
     outbox.push(number(7));
     outbox.flush();
-    assert!(matches!(outbox.take_recorded()[..], [Outgoing::Answer { correlation: 7, .. }]));
+    assert!(matches!(
+        outbox.take_recorded()[..],
+        [Outgoing::Answer { correlation: 7, .. }]
+    ));
     assert_eq!(outbox.load(), 0);
 }

@@ -37,11 +37,18 @@ impl Life {
             let stop = async move { ask.await.unwrap_or("dropped") };
             live(settings, pin!(stop)).await
         });
-        Life { directory, asked, ended }
+        Life {
+            directory,
+            asked,
+            ended,
+        }
     }
 
     async fn end(self) -> (Result<Ended, Error>, tempfile::TempDir) {
-        let ended = timeout(PATIENCE, self.ended).await.expect("in time").unwrap();
+        let ended = timeout(PATIENCE, self.ended)
+            .await
+            .expect("in time")
+            .unwrap();
         (ended, self.directory)
     }
 }
@@ -68,7 +75,9 @@ async fn connected(port: u16) -> TcpStream {
 async fn closed(mut stream: TcpStream) {
     use tokio::io::AsyncReadExt;
     let mut rest = Vec::new();
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("closed in time");
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut rest))
+        .await
+        .expect("closed in time");
 }
 
 fn held(dir: &Path) -> bool {
@@ -81,7 +90,11 @@ async fn a_lone_broker_becomes_master_and_gives_the_lock_back_when_stopped() {
     let life = Life::begin(port);
     let socket = connected(port).await;
     assert!(held(life.directory.path()));
-    let Life { directory, asked, ended } = life;
+    let Life {
+        directory,
+        asked,
+        ended,
+    } = life;
     asked.send("test").unwrap();
     let ended = timeout(PATIENCE, ended).await.expect("in time").unwrap();
     assert!(matches!(ended, Ok(Ended::Stopped)));
@@ -109,7 +122,11 @@ async fn a_master_without_its_lock_file_drops_its_sockets_and_is_demoted() {
 async fn a_slave_stops_at_once() {
     let life = Life::begin(free_port());
     // Whether it is still a slave by now or already master: it must stop.
-    let Life { directory: _directory, asked, ended } = life;
+    let Life {
+        directory: _directory,
+        asked,
+        ended,
+    } = life;
     asked.send("test").unwrap();
     let ended = timeout(PATIENCE, ended).await.expect("in time").unwrap();
     assert!(matches!(ended, Ok(Ended::Stopped)));
@@ -127,7 +144,10 @@ async fn a_taken_port_ends_the_start_and_frees_the_lock() {
 
 #[test]
 fn who_waited_tries_again_unless_it_is_pointless() {
-    let full = || store::Error::Full { needed: 1, available: 0 };
+    let full = || store::Error::Full {
+        needed: 1,
+        available: 0,
+    };
     let damaged = || store::Error::Damaged {
         path: "journal/1".into(),
         offset: 7,

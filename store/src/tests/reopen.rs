@@ -136,8 +136,13 @@ fn run(seed: u64, actions: &[Action]) {
     running.store.close().expect("close");
 }
 
+/// Enough for every build; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_store_is_what_the_model_says(seed in 0..u64::MAX, actions in actions()) {

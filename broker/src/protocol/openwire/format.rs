@@ -51,7 +51,10 @@ fn dispatch(delivery: Delivery) -> MessageDispatch {
 
 fn command(item: Outgoing) -> Command {
     match item {
-        Outgoing::Answer { correlation, result } => answer(correlation, result),
+        Outgoing::Answer {
+            correlation,
+            result,
+        } => answer(correlation, result),
         Outgoing::ProducerAck { producer, size } => ProducerAck {
             producer_id: Some(producer),
             size,

@@ -75,7 +75,9 @@ impl Frames {
                 return Ok(None);
             }
             let done = self.large.take().map(|large| large.bytes.freeze());
-            return done.map(|frame| decoder.decode(frame.slice(PREFIX..))).transpose();
+            return done
+                .map(|frame| decoder.decode(frame.slice(PREFIX..)))
+                .transpose();
         }
         let Some(length) = frame_length(&self.buffer, self.limit)? else {
             return Ok(None);

@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use wire::openwire::{
-    Base, Command, ConnectionControl, ConnectionId, ConnectionInfo, DestinationInfo,
-    KeepAliveInfo, Message, ObjectId, ProducerInfo, RemoveInfo, SessionInfo,
+    Base, Command, ConnectionControl, ConnectionId, ConnectionInfo, DestinationInfo, KeepAliveInfo,
+    Message, ObjectId, ProducerInfo, RemoveInfo, SessionInfo,
 };
 
 use crate::admission::{ClientPlace, WaitingPlace};
@@ -183,7 +183,11 @@ impl Session {
     }
 
     fn admit(&self, id: ConnectionId, info: ConnectionInfo) -> Result<Client, Turned> {
-        if info.client_id.as_ref().is_none_or(wire::openwire::Text::is_empty) {
+        if info
+            .client_id
+            .as_ref()
+            .is_none_or(wire::openwire::Text::is_empty)
+        {
             let text = "No clientID specified for connection request";
             return Err(Turned::Refused(Refusal::invalid_client_id(text)));
         }
@@ -201,14 +205,23 @@ impl Session {
                 outbox.close();
             }
         });
-        let peer = self.edge.engine.connect(hello, Arc::clone(&self.outbox), evict);
+        let peer = self
+            .edge
+            .engine
+            .connect(hello, Arc::clone(&self.outbox), evict);
         let peer = peer.map_err(Turned::Refused)?;
         // Asked after the engine, which has just evicted the client's own dead
         // socket: its place may be the one that is needed.
-        let place = self.edge.admission.client().ok_or_else(|| {
-            Turned::Away(End::NoPlace(self.edge.admission.clients_limit()))
-        })?;
-        Ok(Client { peer, id, _place: place })
+        let place = self
+            .edge
+            .admission
+            .client()
+            .ok_or_else(|| Turned::Away(End::NoPlace(self.edge.admission.clients_limit())))?;
+        Ok(Client {
+            peer,
+            id,
+            _place: place,
+        })
     }
 
     fn send(&mut self, message: Message) -> Result<Step, End> {
@@ -231,7 +244,9 @@ impl Session {
         let Some(id) = info.producer_id else {
             return Err(End::Unexpected("ProducerInfo without an id"));
         };
-        let result = self.peer()?.add_producer(id, info.destination, info.window_size);
+        let result = self
+            .peer()?
+            .add_producer(id, info.destination, info.window_size);
         self.answer(&info.base, result);
         Ok(())
     }
@@ -265,7 +280,9 @@ impl Session {
             Some(ObjectId::Connection(_)) => {
                 let stage = std::mem::replace(&mut self.stage, Stage::Left);
                 if let Stage::Client(client) = stage {
-                    client.peer.close(Cause::Closed { last_delivered: last });
+                    client.peer.close(Cause::Closed {
+                        last_delivered: last,
+                    });
                 }
             }
             None => {}
@@ -296,7 +313,9 @@ impl Session {
 
     /// Resolves when it has read most of them.
     pub(super) async fn caught_up(&self) {
-        self.outbox.until_below(limits::OUTBOX_STOP_READING_BYTES / 2).await;
+        self.outbox
+            .until_below(limits::OUTBOX_STOP_READING_BYTES / 2)
+            .await;
     }
 
     /// The connection ended: all that the client holds goes back.

@@ -41,10 +41,15 @@ fn step() -> impl Strategy<Value = Step> {
         seqs.dedup();
         Step::Removed { queue, seqs }
     });
-    let held = prop_oneof![message.clone(), removed.clone()];
+    // What a transaction stores goes to a queue of its own: its removals are of messages that are there before it.
+    let stored = (1u64..60, proptest::option::of((0u8..6, 1u64..200)));
+    let stored = stored.prop_map(|(seq, producer)| Step::Message { queue: 9, seq, redeliveries: 0, producer });
+    let held = prop_oneof![stored, removed.clone()];
+    let acknowledged = (1u64..60).prop_map(|seq| Step::Removed { queue: 9, seqs: vec![seq] });
     prop_oneof![
         8 => message,
         4 => removed,
+        3 => acknowledged,
         2 => queue.clone().prop_map(Step::Queue),
         1 => queue.clone().prop_map(Step::QueueRemoved),
         2 => (queue.clone(), seq.clone(), any::<u16>()).prop_map(|(queue, seq, count)| Step::Redelivered { queue, seq, count }),

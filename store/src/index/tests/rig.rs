@@ -153,12 +153,33 @@ impl Rig {
 
     /// Writes a record and applies it.
     pub(super) fn step(&mut self, mut step: Step) {
+        if !self.is_sensible(&mut step) {
+            return;
+        }
         // Ids of transactions are never used again.
         if let Step::Staged { id, .. } | Step::Commit(id) | Step::Rollback(id) = &mut step {
             *id += 10 * self.ended;
         }
         self.ended += u64::from(matches!(step, Step::Commit(_) | Step::Rollback(_)));
         self.log(step, false);
+    }
+
+    /// A removal is staged for messages that are there, and a message whose removal is staged is not stored again.
+    fn is_sensible(&mut self, step: &mut Step) -> bool {
+        match step {
+            Step::Message { queue, seq, .. } => {
+                self.index().staged_removals(QueueId(*queue), Seq(*seq)).unwrap().is_empty()
+            }
+            Step::Staged { step, .. } => match &mut **step {
+                Step::Removed { queue, seqs } => {
+                    let index = self.index();
+                    seqs.retain(|seq| index.entry(QueueId(*queue), Seq(*seq)).unwrap().is_some());
+                    !seqs.is_empty()
+                }
+                _ => true,
+            },
+            _ => true,
+        }
     }
 
     pub(super) fn log(&mut self, step: Step, moved: bool) {

@@ -135,7 +135,9 @@ async fn a_goodbye_is_answered_and_ends_the_connection() {
     let mut client = Client::connect(broker.address, &Offer::default(), "bye").await;
     let remove = RemoveInfo {
         object_id: Some(wire::openwire::ObjectId::Connection(
-            wire::openwire::ConnectionId { value: "bye".into() },
+            wire::openwire::ConnectionId {
+                value: "bye".into(),
+            },
         )),
         ..RemoveInfo::default()
     };
@@ -154,7 +156,10 @@ async fn both_sides_hear_of_each_other_within_the_agreed_time() {
         ..Offer::default()
     };
     let mut client = Client::connect(broker.address, &offer, "silent").await;
-    assert_eq!(client.agreed.max_inactivity, Some(Duration::from_millis(150)));
+    assert_eq!(
+        client.agreed.max_inactivity,
+        Some(Duration::from_millis(150))
+    );
     let mut heard = 0;
     while let Some(command) = client.receive().await {
         heard += usize::from(matches!(command, Command::KeepAliveInfo(_)));

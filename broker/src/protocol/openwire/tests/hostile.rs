@@ -16,16 +16,40 @@ fn bad_frames() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let mut early = vec![0, 1, 0, 1, 23];
     early.resize(70_000, 0);
     vec![
-        ("negative size", vec![0xff, 0xff, 0xff, 0xff, 10], "negative"),
+        (
+            "negative size",
+            vec![0xff, 0xff, 0xff, 0xff, 10],
+            "negative",
+        ),
         ("huge size", vec![0x7f, 0xff, 0xff, 0xff, 10], "exceeds"),
         ("unknown type", vec![0, 0, 0, 2, 99, 0], "type 99"),
-        ("too large before ConnectionInfo", early, "exceeds the limit of 65536"),
+        (
+            "too large before ConnectionInfo",
+            early,
+            "exceeds the limit of 65536",
+        ),
         ("empty frame", vec![0, 0, 0, 0], ""),
         ("structure cut short", vec![0, 0, 0, 3, 3, 1, 0], ""),
-        ("array count beyond the frame", vec![0, 0, 0, 6, 5, 0xc0, 255, 1, 1, 1], ""),
-        ("garbage", b"\x00\x00\x00\x20the quick brown fox jumps over it".to_vec(), ""),
-        ("command without connection", add_session(), "before ConnectionInfo"),
-        ("second WireFormatInfo", second_hello(), "second WireFormatInfo"),
+        (
+            "array count beyond the frame",
+            vec![0, 0, 0, 6, 5, 0xc0, 255, 1, 1, 1],
+            "",
+        ),
+        (
+            "garbage",
+            b"\x00\x00\x00\x20the quick brown fox jumps over it".to_vec(),
+            "",
+        ),
+        (
+            "command without connection",
+            add_session(),
+            "before ConnectionInfo",
+        ),
+        (
+            "second WireFormatInfo",
+            second_hello(),
+            "second WireFormatInfo",
+        ),
     ]
 }
 
@@ -41,7 +65,10 @@ fn add_session() -> Vec<u8> {
 }
 
 fn second_hello() -> Vec<u8> {
-    encoded(&wire::openwire::WireFormatInfo::offer(&Offer::default()).into(), tight())
+    encoded(
+        &wire::openwire::WireFormatInfo::offer(&Offer::default()).into(),
+        tight(),
+    )
 }
 
 fn tight() -> wire::openwire::WireFormat {
@@ -54,7 +81,9 @@ fn tight() -> wire::openwire::WireFormat {
 
 fn encoded(command: &Command, format: wire::openwire::WireFormat) -> Vec<u8> {
     let mut bytes = bytes::BytesMut::new();
-    wire::openwire::Encoder::new(format).encode(command, &mut bytes).unwrap();
+    wire::openwire::Encoder::new(format)
+        .encode(command, &mut bytes)
+        .unwrap();
     bytes.to_vec()
 }
 
@@ -78,15 +107,22 @@ async fn bad_frames_cost_their_sender_only() {
 async fn other_protocols_are_named_as_such() {
     let (log, _guard) = Log::catch();
     let broker = Broker::start(settings()).await;
-    for (number, hello) in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"AMQP\0\x01\0\0", b"\x16\x03\x01\x02"]
-        .into_iter()
-        .enumerate()
+    for (number, hello) in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"AMQP\0\x01\0\0",
+        b"\x16\x03\x01\x02",
+    ]
+    .into_iter()
+    .enumerate()
     {
         let mut stream = TcpStream::connect(broker.address).await.unwrap();
         stream.write_all(hello).await.unwrap();
         drain(&mut stream).await;
         let causes = log.wait(FAILED, number + 1).await;
-        assert!(causes[number].contains("does not speak OpenWire"), "{causes:?}");
+        assert!(
+            causes[number].contains("does not speak OpenWire"),
+            "{causes:?}"
+        );
     }
 }
 
@@ -137,7 +173,10 @@ async fn half_open_sockets_do_not_keep_clients_out() {
         held.push(TcpStream::connect(broker.address).await.unwrap());
         if number % 10 == 0 {
             let name = format!("client-{number}");
-            Client::connect(broker.address, &Offer::default(), &name).await.ping().await;
+            Client::connect(broker.address, &Offer::default(), &name)
+                .await
+                .ping()
+                .await;
         }
     }
     // All but the last few were dropped; the log says so without a flood.
@@ -165,7 +204,10 @@ async fn clients_beyond_the_limit_are_refused_until_one_leaves() {
     // The place is free once the broker has seen the end of the first.
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
-        assert!(tokio::time::Instant::now() < deadline, "the place never came free");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the place never came free"
+        );
         let mut third = Client::negotiate(broker.address, &Offer::default()).await;
         let mut hello = connection_info("third");
         hello.base_mut().unwrap().response_required = true;

@@ -88,7 +88,10 @@ fn alike(ours: &Command, theirs: &Command) -> bool {
     match (&ours.message, &theirs.message) {
         (None, None) => true,
         (Some(ours), Some(theirs)) => {
-            let advisory = theirs.message_type.as_ref().is_some_and(|kind| *kind == "Advisory");
+            let advisory = theirs
+                .message_type
+                .as_ref()
+                .is_some_and(|kind| *kind == "Advisory");
             let payload = ours.content == theirs.content && ours.kind == theirs.kind;
             payload && (advisory || ours.message_id == theirs.message_id)
         }
@@ -102,7 +105,10 @@ async fn replay(name: &str) {
     let mut playing: HashMap<String, Playing> = HashMap::new();
     for step in capture["frames"].as_array().unwrap() {
         if let Some(note) = step["note"].as_str() {
-            if let Some(connection) = note.strip_prefix("EOF ").and_then(|n| n.strip_suffix(" C>B")) {
+            if let Some(connection) = note
+                .strip_prefix("EOF ")
+                .and_then(|n| n.strip_suffix(" C>B"))
+            {
                 playing.remove(connection);
             }
             continue;
@@ -166,7 +172,10 @@ async fn pulls_and_producer_windows_are_served_as_by_activemq() {
 fn the_offer_has_what_java_insists_on() {
     let offer = WireFormatInfo::offer(&Offer::default());
     let properties = offer.properties().unwrap();
-    for key in ["MaxInactivityDurationInitalDelay", "MaxInactivityDurationInitialDelay"] {
+    for key in [
+        "MaxInactivityDurationInitalDelay",
+        "MaxInactivityDurationInitialDelay",
+    ] {
         assert!(properties.get(key).is_some(), "{key}");
     }
     assert_eq!(offer.version, 12);

@@ -84,9 +84,14 @@ impl Drop for Broker {
 fn engine(directory: &std::path::Path) -> Arc<Engine> {
     let held = crate::boot::testing::held(directory);
     let settings = EngineSettings::default();
-    Engine::start(directory, held, settings, Box::new(|cause| panic!("lost: {cause}")))
-        .unwrap()
-        .0
+    Engine::start(
+        directory,
+        held,
+        settings,
+        Box::new(|cause| panic!("lost: {cause}")),
+    )
+    .unwrap()
+    .0
 }
 
 /// The client's side of a connection.
@@ -134,7 +139,10 @@ impl Client {
     /// A connected client of this name, BrokerInfo read and dropped.
     pub(super) async fn connect(address: SocketAddr, offer: &Offer, name: &str) -> Client {
         let mut client = Client::negotiate(address, offer).await;
-        assert!(matches!(client.receive().await, Some(Command::BrokerInfo(_))));
+        assert!(matches!(
+            client.receive().await,
+            Some(Command::BrokerInfo(_))
+        ));
         let answer = client.request(connection_info(name)).await;
         assert!(matches!(answer, Command::Response(_)), "{answer:?}");
         client
@@ -201,7 +209,10 @@ async fn read(
             let frame = buffer.split_to(length).freeze();
             return Some(decoder.decode(frame).unwrap());
         }
-        match timeout(PATIENCE, stream.read_buf(buffer)).await.expect("in time") {
+        match timeout(PATIENCE, stream.read_buf(buffer))
+            .await
+            .expect("in time")
+        {
             Ok(0) | Err(_) => return None,
             Ok(_) => {}
         }
@@ -239,9 +250,9 @@ impl Log {
     /// Causes of all lines with this event so far.
     pub(super) fn causes(&self, event: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().map(|line| {
-            serde_json::from_str::<serde_json::Value>(line).unwrap()
-        });
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines
             .filter(|line| line["event"] == event)
             .map(|line| line["cause"].as_str().unwrap_or_default().to_owned())

@@ -1,1 +1,0 @@
-//! Tests of queues without a store.
