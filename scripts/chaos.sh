@@ -22,8 +22,8 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 
-cargo build --release -q
-holdfast=$PWD/target/release/holdfast
+[ -n "${HOLDFAST:-}" ] || cargo build --release -q
+holdfast=${HOLDFAST:-$PWD/target/release/holdfast} # HOLDFAST=/path/to/another/build
 classes=$(scripts/java.sh "$client")
 work=$(mktemp -d "${CHAOS_DIR:-$PWD/target}/chaos.XXXXXX")
 declare -a pid port

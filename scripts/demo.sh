@@ -7,8 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kills=${1:-5}
-cargo build --release -q
-holdfast=$PWD/target/release/holdfast
+[ -n "${HOLDFAST:-}" ] || cargo build --release -q
+holdfast=${HOLDFAST:-$PWD/target/release/holdfast} # HOLDFAST=/path/to/another/build
 work=$(mktemp -d)
 declare -a pid port
 say() { printf '%s  %s\n' "$(date +%T.%3N)" "$*"; }

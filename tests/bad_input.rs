@@ -7,8 +7,8 @@ use crate::support::clients::{connect, drain_texts, put};
 use crate::support::raw::Raw;
 use client::Connection;
 use wire::openwire::{
-    AckKind, Command, ConsumerId, Destination, Message, MessageAck, MessageId, ObjectId, ProducerId, RemoveInfo,
-    SessionId, TransactionId, TransactionInfo, TransactionKind,
+    AckKind, Command, ConsumerId, Destination, Message, MessageAck, MessageId, ObjectId,
+    ProducerId, RemoveInfo, SessionId, TransactionId, TransactionInfo, TransactionKind,
 };
 
 /// What a crowd of bad peers may add to the broker's memory at its peak.
@@ -22,7 +22,10 @@ struct Witness {
 
 impl Witness {
     async fn of(broker: &BrokerProcess) -> Self {
-        Self { connection: connect(&broker.uri()).await, rounds: 0 }
+        Self {
+            connection: connect(&broker.uri()).await,
+            rounds: 0,
+        }
     }
 
     async fn assert_served(&mut self, broker: &mut BrokerProcess) {
@@ -31,7 +34,11 @@ impl Witness {
         put(&self.connection, "witness", &[&text]).await;
         assert_eq!(drain_texts(&self.connection, "witness").await, [text]);
         assert!(broker.is_running());
-        assert!(!broker.log.text().contains("panicked"), "{}", broker.log.text());
+        assert!(
+            !broker.log.text().contains("panicked"),
+            "{}",
+            broker.log.text()
+        );
     }
 }
 
@@ -57,7 +64,14 @@ async fn garbage_instead_of_an_introduction_is_cut_off() {
         [&i32::MAX.to_be_bytes()[..], &[1], b"ActiveMQ"].concat(),
         [&100_i32.to_be_bytes()[..], &[1], b"ActiveMX", &[0; 91]].concat(),
         // A property map that claims two thousand million entries.
-        [&27_i32.to_be_bytes()[..], &[1], b"ActiveMQ", &[0, 0, 0, 12, 1, 0, 0, 0, 4, 127, 255, 255, 255], &[0; 5]].concat(),
+        [
+            &27_i32.to_be_bytes()[..],
+            &[1],
+            b"ActiveMQ",
+            &[0, 0, 0, 12, 1, 0, 0, 0, 4, 127, 255, 255, 255],
+            &[0; 5],
+        ]
+        .concat(),
         random,
     ] {
         let mut raw = Raw::connect(&broker.uri());
@@ -75,13 +89,13 @@ async fn nonsense_after_the_introduction_is_cut_off() {
     let frames: [&[u8]; 9] = [
         &[0x80, 0, 0, 0],
         &[0x7f, 0xff, 0xff, 0xff],
-        &[0x06, 0x40, 0x00, 0x01],       // one byte more than 100 MiB
-        &[0, 0, 0, 1, 200],              // an unknown type
-        &[0, 0, 0, 1, 28],               // a message that ends before it begins
-        &[0, 0, 0, 3, 22, 0x80, 0xff],   // a boolean stream cut short
-        &[0, 0, 0, 5, 3, 63, 1, 2, 3],   // a boolean stream longer than its frame
+        &[0x06, 0x40, 0x00, 0x01],     // one byte more than 100 MiB
+        &[0, 0, 0, 1, 200],            // an unknown type
+        &[0, 0, 0, 1, 28],             // a message that ends before it begins
+        &[0, 0, 0, 3, 22, 0x80, 0xff], // a boolean stream cut short
+        &[0, 0, 0, 5, 3, 63, 1, 2, 3], // a boolean stream longer than its frame
         &[0, 0, 0, 6, 5, 0xC0, 0xff, 0, 0, 0],
-        &[0, 0, 0, 0],                   // a frame without a type
+        &[0, 0, 0, 0], // a frame without a type
     ];
     for (number, bytes) in frames.into_iter().enumerate() {
         let mut raw = Raw::introduced(&broker.uri(), &format!("bad-{number}"));
@@ -98,8 +112,13 @@ async fn every_cut_of_a_good_frame_is_survived() {
     let mut witness = Witness::of(&broker).await;
     let mut whole = bytes::BytesMut::new();
     let format = wire::openwire::initial_format();
-    let mut encoder = wire::openwire::Encoder::new(wire::openwire::WireFormat { version: 12, ..format });
-    encoder.encode(&Raw::introduction("cut"), &mut whole).expect("it can be written");
+    let mut encoder = wire::openwire::Encoder::new(wire::openwire::WireFormat {
+        version: 12,
+        ..format
+    });
+    encoder
+        .encode(&Raw::introduction("cut"), &mut whole)
+        .expect("it can be written");
     for cut in (0..whole.len()).step_by(3) {
         let mut raw = Raw::negotiated(&broker.uri());
         raw.write(&whole[..cut]);
@@ -110,13 +129,35 @@ async fn every_cut_of_a_good_frame_is_survived() {
 
 /// Commands that are well-formed and make no sense here.
 fn senseless() -> Vec<Command> {
-    let producer = ProducerId { connection_id: "nobody".into(), value: 1, session_id: 1 };
-    let consumer = ConsumerId { connection_id: "nobody".into(), session_id: 1, value: 1 };
-    let id = MessageId { producer_id: Some(producer.clone()), producer_sequence_id: i64::MIN, ..Default::default() };
+    let producer = ProducerId {
+        connection_id: "nobody".into(),
+        value: 1,
+        session_id: 1,
+    };
+    let consumer = ConsumerId {
+        connection_id: "nobody".into(),
+        session_id: 1,
+        value: 1,
+    };
+    let id = MessageId {
+        producer_id: Some(producer.clone()),
+        producer_sequence_id: i64::MIN,
+        ..Default::default()
+    };
     let commands = [
         Message::default().into(),
-        Message { persistent: true, destination: Some(Destination::queue("")), ..Default::default() }.into(),
-        Message { producer_id: Some(producer), destination: Some(Destination::queue("q")), ..Default::default() }.into(),
+        Message {
+            persistent: true,
+            destination: Some(Destination::queue("")),
+            ..Default::default()
+        }
+        .into(),
+        Message {
+            producer_id: Some(producer),
+            destination: Some(Destination::queue("q")),
+            ..Default::default()
+        }
+        .into(),
         MessageAck::default().into(),
         MessageAck {
             consumer_id: Some(consumer.clone()),
@@ -128,9 +169,18 @@ fn senseless() -> Vec<Command> {
             ..Default::default()
         }
         .into(),
-        MessageAck { consumer_id: Some(consumer.clone()), ack_type: 99, ..Default::default() }.into(),
+        MessageAck {
+            consumer_id: Some(consumer.clone()),
+            ack_type: 99,
+            ..Default::default()
+        }
+        .into(),
         TransactionInfo::default().into(),
-        TransactionInfo { transaction_type: TransactionKind::CommitOnePhase.into(), ..Default::default() }.into(),
+        TransactionInfo {
+            transaction_type: TransactionKind::CommitOnePhase.into(),
+            ..Default::default()
+        }
+        .into(),
         TransactionInfo {
             transaction_id: Some(TransactionId::Local(Default::default())),
             transaction_type: 77,
@@ -138,8 +188,16 @@ fn senseless() -> Vec<Command> {
         }
         .into(),
         RemoveInfo::default().into(),
-        RemoveInfo { object_id: Some(ObjectId::Consumer(consumer)), ..Default::default() }.into(),
-        RemoveInfo { object_id: Some(ObjectId::Session(SessionId::default())), ..Default::default() }.into(),
+        RemoveInfo {
+            object_id: Some(ObjectId::Consumer(consumer)),
+            ..Default::default()
+        }
+        .into(),
+        RemoveInfo {
+            object_id: Some(ObjectId::Session(SessionId::default())),
+            ..Default::default()
+        }
+        .into(),
         wire::openwire::SessionInfo::default().into(),
         wire::openwire::ConsumerInfo::default().into(),
         wire::openwire::ProducerInfo::default().into(),
@@ -197,7 +255,10 @@ async fn silent_sockets_keep_nobody_out() {
     let mut newcomer = Witness::of(&broker).await;
     newcomer.assert_served(&mut broker).await;
     let (_, peak) = broker.memory_kib();
-    assert!(peak < before + MAY_GROW_KIB, "{before} KiB before, {peak} KiB at the peak");
+    assert!(
+        peak < before + MAY_GROW_KIB,
+        "{before} KiB before, {peak} KiB at the peak"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,10 @@ const TX: TransactionName = TransactionName(1);
 const OTHER_TX: TransactionName = TransactionName(2);
 
 fn message(number: u64) -> MessageName {
-    MessageName { producer: 1, number }
+    MessageName {
+        producer: 1,
+        number,
+    }
 }
 
 fn life(consumer: u32, life: u32) -> Incarnation {
@@ -17,15 +20,26 @@ fn life(consumer: u32, life: u32) -> Incarnation {
 }
 
 fn asked(number: u64, transaction: Option<TransactionName>) -> Event {
-    Event::SendAsked { message: message(number), queue: 0, persistent: true, transaction }
+    Event::SendAsked {
+        message: message(number),
+        queue: 0,
+        persistent: true,
+        transaction,
+    }
 }
 
 fn answered(number: u64) -> Event {
-    Event::SendAnswered { message: message(number) }
+    Event::SendAnswered {
+        message: message(number),
+    }
 }
 
 fn opened(by: Incarnation, master: &str) -> Event {
-    Event::Opened { by, queue: 0, master: master.to_owned() }
+    Event::Opened {
+        by,
+        queue: 0,
+        master: master.to_owned(),
+    }
 }
 
 fn received(by: Incarnation, number: u64, redelivered: bool) -> Event {
@@ -39,7 +53,10 @@ fn received(by: Incarnation, number: u64, redelivered: bool) -> Event {
 }
 
 fn acked(by: Incarnation, numbers: &[u64]) -> Event {
-    Event::AckAnswered { by, messages: numbers.iter().map(|number| message(*number)).collect() }
+    Event::AckAnswered {
+        by,
+        messages: numbers.iter().map(|number| message(*number)).collect(),
+    }
 }
 
 fn drained() -> Event {
@@ -57,7 +74,9 @@ fn committed() -> Event {
 fn assert_caught(promise: u8, words: &str, events: &[Event]) {
     let found = violations(events);
     assert!(
-        found.iter().any(|violation| violation.promise == promise && violation.what.contains(words)),
+        found
+            .iter()
+            .any(|violation| violation.promise == promise && violation.what.contains(words)),
         "promise {promise}, `{words}`: {found:?}"
     );
 }
@@ -69,13 +88,19 @@ fn assert_clean(events: &[Event]) {
 /// Two messages sent, delivered, one across a takeover, and acknowledged.
 fn good() -> Vec<Event> {
     vec![
-        Event::MasterReady { broker: "a".to_owned(), epoch: 1 },
+        Event::MasterReady {
+            broker: "a".to_owned(),
+            epoch: 1,
+        },
         opened(life(1, 1), "a"),
         asked(1, None),
         received(life(1, 1), 1, false),
         answered(1),
         asked(2, None),
-        Event::MasterReady { broker: "b".to_owned(), epoch: 2 },
+        Event::MasterReady {
+            broker: "b".to_owned(),
+            epoch: 2,
+        },
         opened(life(1, 2), "b"),
         received(life(1, 2), 1, true),
         acked(life(1, 2), &[1]),
@@ -122,7 +147,11 @@ fn an_unanswered_message_may_be_lost() {
 
 #[test]
 fn a_lost_transaction_is_caught() {
-    assert_caught(1, "tx1 was committed", &[asked(1, Some(TX)), commit_asked(), committed(), drained()]);
+    assert_caught(
+        1,
+        "tx1 was committed",
+        &[asked(1, Some(TX)), commit_asked(), committed(), drained()],
+    );
 }
 
 #[test]
@@ -136,7 +165,12 @@ fn a_torn_transaction_is_caught_in_doubt_too() {
 
 #[test]
 fn a_transaction_in_doubt_may_be_absent_as_a_whole() {
-    assert_clean(&[asked(1, Some(TX)), asked(2, Some(TX)), commit_asked(), drained()]);
+    assert_clean(&[
+        asked(1, Some(TX)),
+        asked(2, Some(TX)),
+        commit_asked(),
+        drained(),
+    ]);
 }
 
 #[test]
@@ -158,8 +192,12 @@ fn a_repeated_transaction_may_carry_what_the_first_lost() {
         asked(1, Some(TX)),
         Event::RolledBack { transaction: TX },
         asked(1, Some(OTHER_TX)),
-        Event::CommitAsked { transaction: OTHER_TX },
-        Event::Committed { transaction: OTHER_TX },
+        Event::CommitAsked {
+            transaction: OTHER_TX,
+        },
+        Event::Committed {
+            transaction: OTHER_TX,
+        },
         received(life(1, 1), 1, false),
         drained(),
     ]);
@@ -167,8 +205,13 @@ fn a_repeated_transaction_may_carry_what_the_first_lost() {
 
 #[test]
 fn a_message_seen_before_its_commit_is_caught() {
-    let events =
-        [opened(life(1, 1), "a"), asked(1, Some(TX)), received(life(1, 1), 1, false), commit_asked(), committed()];
+    let events = [
+        opened(life(1, 1), "a"),
+        asked(1, Some(TX)),
+        received(life(1, 1), 1, false),
+        commit_asked(),
+        committed(),
+    ];
     assert_caught(2, "before tx1 was committed", &events);
 }
 
@@ -186,7 +229,11 @@ fn a_message_consumed_in_a_committed_transaction_that_returns_is_caught() {
         opened(life(1, 1), "a"),
         asked(1, None),
         received(life(1, 1), 1, false),
-        Event::ConsumedIn { transaction: TX, by: life(1, 1), messages: vec![message(1)] },
+        Event::ConsumedIn {
+            transaction: TX,
+            by: life(1, 1),
+            messages: vec![message(1)],
+        },
         commit_asked(),
         committed(),
         opened(life(2, 1), "a"),
@@ -216,7 +263,11 @@ fn a_late_read_from_a_dead_master_is_no_return() {
 fn a_missing_redelivered_flag_is_caught() {
     let mut events = good();
     events[8] = received(life(1, 2), 1, false);
-    assert_caught(3, "p1#1 was delivered to c1.2 (event 8) without the redelivered flag", &events);
+    assert_caught(
+        3,
+        "p1#1 was delivered to c1.2 (event 8) without the redelivered flag",
+        &events,
+    );
     // Flagged in vain once, then not flagged: the counter was lost.
     events[3] = received(life(1, 1), 1, true);
     assert_caught(3, "without the redelivered flag", &events);
@@ -238,7 +289,10 @@ fn a_message_stored_twice_is_caught() {
 #[test]
 fn broken_order_is_caught() {
     let mut events = vec![opened(life(1, 1), "a"), asked(1, None), asked(2, None)];
-    events.extend([received(life(1, 1), 2, false), received(life(1, 1), 1, false)]);
+    events.extend([
+        received(life(1, 1), 2, false),
+        received(life(1, 1), 1, false),
+    ]);
     assert_caught(5, "p1#1 (event 4) was seen by c1.1 after p1#2", &events);
 }
 
@@ -254,20 +308,37 @@ fn broken_order_under_the_flag_is_caught_for_an_only_consumer() {
 
 #[test]
 fn order_is_per_producer() {
-    let other = MessageName { producer: 2, number: 1 };
+    let other = MessageName {
+        producer: 2,
+        number: 1,
+    };
     assert_clean(&[
         opened(life(1, 1), "a"),
         asked(5, None),
-        Event::SendAsked { message: other, queue: 0, persistent: true, transaction: None },
+        Event::SendAsked {
+            message: other,
+            queue: 0,
+            persistent: true,
+            transaction: None,
+        },
         received(life(1, 1), 5, false),
-        Event::Received { by: life(1, 1), message: other, redelivered: false, stored_as: 9, intact: true },
+        Event::Received {
+            by: life(1, 1),
+            message: other,
+            redelivered: false,
+            stored_as: 9,
+            intact: true,
+        },
     ]);
 }
 
 #[test]
 fn two_masters_of_one_epoch_are_caught() {
     let mut events = good();
-    events.push(Event::MasterReady { broker: "a".to_owned(), epoch: 2 });
+    events.push(Event::MasterReady {
+        broker: "a".to_owned(),
+        epoch: 2,
+    });
     assert_caught(6, "a became master with epoch 2", &events);
 }
 
@@ -275,17 +346,37 @@ fn two_masters_of_one_epoch_are_caught() {
 fn messages_from_nowhere_damaged_or_refused_are_caught() {
     assert_caught(0, "never sent", &[received(life(1, 1), 1, false)]);
     let mut events = good();
-    events[3] =
-        Event::Received { by: life(1, 1), message: message(1), redelivered: false, stored_as: 1, intact: false };
+    events[3] = Event::Received {
+        by: life(1, 1),
+        message: message(1),
+        redelivered: false,
+        stored_as: 1,
+        intact: false,
+    };
     assert_caught(0, "arrived damaged", &events);
-    let refused = [asked(1, None), Event::SendRefused { message: message(1) }, received(life(1, 1), 1, false)];
+    let refused = [
+        asked(1, None),
+        Event::SendRefused {
+            message: message(1),
+        },
+        received(life(1, 1), 1, false),
+    ];
     assert_caught(0, "was refused", &refused);
 }
 
 #[test]
 fn a_non_persistent_message_may_be_lost_but_not_doubled() {
-    let send = Event::SendAsked { message: message(1), queue: 0, persistent: false, transaction: None };
+    let send = Event::SendAsked {
+        message: message(1),
+        queue: 0,
+        persistent: false,
+        transaction: None,
+    };
     assert_clean(&[send.clone(), answered(1), drained()]);
-    let twice = [send, received(life(1, 1), 1, false), received(life(1, 1), 1, false)];
+    let twice = [
+        send,
+        received(life(1, 1), 1, false),
+        received(life(1, 1), 1, false),
+    ];
     assert_caught(3, "without the redelivered flag", &twice);
 }

@@ -35,7 +35,11 @@ fn masters_that_stop_under_load_break_no_promise() {
             || (history.answers() >= wanted).then_some(()),
             || cluster.text(),
         );
-        let signal = if stop % 2 == 0 { Signal::TERM } else { Signal::INT };
+        let signal = if stop % 2 == 0 {
+            Signal::TERM
+        } else {
+            Signal::INT
+        };
         master = stop_one(&mut cluster, master, signal);
     }
     load.finish();
@@ -49,7 +53,11 @@ fn stop_one(cluster: &mut Cluster, master: usize, signal: Signal) -> usize {
     cluster.member(master).signal(signal);
     let (next, _) = cluster.wait_for_master();
     let took = asked.elapsed();
-    assert!(took < HAND_OVER, "the next master took {took:?}\n{}", cluster.text());
+    assert!(
+        took < HAND_OVER,
+        "the next master took {took:?}\n{}",
+        cluster.text()
+    );
     let status = cluster.member(master).wait_for_exit();
     assert_eq!(status.code(), Some(0), "{}", cluster.text());
     let log = Arc::clone(&cluster.member(master).log);

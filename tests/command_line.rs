@@ -20,13 +20,25 @@ fn with_urls(words: &[&str], uris: &[String]) -> Command {
 }
 
 fn start(mut command: Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
 }
 
 fn finish(child: Child) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = child.wait_with_output().expect("our child ends");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = child.wait_with_output().expect("our child ends");
     let text = |bytes| String::from_utf8(bytes).expect("it prints text");
-    (status.code().expect("not killed"), text(stdout), text(stderr))
+    (
+        status.code().expect("not killed"),
+        text(stdout),
+        text(stderr),
+    )
 }
 
 fn run(words: &[&str], uris: &[String]) -> (i32, String, String) {
@@ -36,8 +48,11 @@ fn run(words: &[&str], uris: &[String]) -> (i32, String, String) {
 /// A number such as `sent=5` in a line of counts.
 fn count(text: &str, key: &str) -> u64 {
     let last = text.lines().last().unwrap_or_default();
-    let word = last.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
-    word.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {key} in {text}"))
+    let word = last
+        .split(' ')
+        .find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    word.and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("no {key} in {text}"))
 }
 
 #[test]
@@ -45,10 +60,38 @@ fn what_is_sent_is_received() {
     let folder = scratch();
     let broker = BrokerProcess::alone(folder.path(), &[]);
     let uris = [broker.uri()];
-    let sent = run(&["send", "q", "--count", "3", "--body", "m{n}", "--property", "k=v"], &uris);
+    let sent = run(
+        &[
+            "send",
+            "q",
+            "--count",
+            "3",
+            "--body",
+            "m{n}",
+            "--property",
+            "k=v",
+        ],
+        &uris,
+    );
     assert_eq!((sent.0, count(&sent.1, "sent")), (0, 3), "{sent:?}");
-    let received = run(&["receive", "q", "--count", "3", "--timeout", "20s", "--ack", "client"], &uris);
-    assert_eq!((received.0, received.1.as_str()), (0, "m1\nm2\nm3\n"), "{received:?}");
+    let received = run(
+        &[
+            "receive",
+            "q",
+            "--count",
+            "3",
+            "--timeout",
+            "20s",
+            "--ack",
+            "client",
+        ],
+        &uris,
+    );
+    assert_eq!(
+        (received.0, received.1.as_str()),
+        (0, "m1\nm2\nm3\n"),
+        "{received:?}"
+    );
     let empty = run(&["receive", "q", "--timeout", "100ms"], &uris);
     assert_eq!((empty.0, empty.1.as_str()), (0, ""), "{empty:?}");
 }
@@ -61,10 +104,26 @@ fn standard_input_is_a_message_a_line_and_transactions_hold_all_of_them() {
     let mut sending = with_urls(&["send", "q", "--transaction", "2"], &uris);
     sending.stdin(Stdio::piped());
     let mut child = start(sending);
-    child.stdin.take().expect("piped").write_all(b"a\nb\nc\n").expect("it reads");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(b"a\nb\nc\n")
+        .expect("it reads");
     let sent = finish(child);
     assert_eq!((sent.0, count(&sent.1, "sent")), (0, 3), "{sent:?}");
-    let words = ["receive", "q", "--count", "3", "--timeout", "20s", "--ack", "transaction", "--format", "json"];
+    let words = [
+        "receive",
+        "q",
+        "--count",
+        "3",
+        "--timeout",
+        "20s",
+        "--ack",
+        "transaction",
+        "--format",
+        "json",
+    ];
     let (code, lines, rest) = run(&words, &uris);
     assert_eq!(code, 0, "{rest}");
     let bodies: Vec<String> = lines
@@ -83,9 +142,25 @@ fn masters_may_die_while_messages_are_sent_and_received() {
     let history = Arc::new(History::default());
     let mut cluster = Cluster::start(2, &[], &history);
     let uris = cluster.uris();
-    let receive = ["receive", "q", "--count", "400", "--timeout", "20s", "--ack", "client", "--format", "none"];
+    let receive = [
+        "receive",
+        "q",
+        "--count",
+        "400",
+        "--timeout",
+        "20s",
+        "--ack",
+        "client",
+        "--format",
+        "none",
+    ];
     let receiving = start(with_urls(&receive, &uris));
-    let sending = start(with_urls(&["send", "q", "--count", "400", "--rate", "400", "--size", "200"], &uris));
+    let sending = start(with_urls(
+        &[
+            "send", "q", "--count", "400", "--rate", "400", "--size", "200",
+        ],
+        &uris,
+    ));
     let mut master = 0;
     for _ in 0..2 {
         // Some messages in each life: the journal grows with every answer.
@@ -99,7 +174,11 @@ fn masters_may_die_while_messages_are_sent_and_received() {
     assert_eq!((sent.0, count(&sent.1, "sent")), (0, 400), "{sent:?}");
     let received = finish(receiving);
     assert_eq!(received.0, 0, "{received:?}");
-    for (key, expected) in [("received", 400), ("duplicates_unflagged", 0), ("order_violations", 0)] {
+    for (key, expected) in [
+        ("received", 400),
+        ("duplicates_unflagged", 0),
+        ("order_violations", 0),
+    ] {
         assert_eq!(count(&received.2, key), expected, "{received:?}");
     }
     assert!(count(&received.2, "connections") >= 2, "{received:?}");
@@ -124,11 +203,36 @@ fn commands_end_as_scripts_expect() {
     let uris = [broker.uri()];
     let nobody = ["tcp://127.0.0.1:1".to_owned()];
     for (words, uris, code, part) in [
-        (&["send", "q", "--body", "x", "--give-up", "50ms"][..], &nobody, 69, "no broker after"),
-        (&["receive", "q", "--give-up", "50ms"][..], &nobody, 69, "no broker after"),
-        (&["receive", "q", "--count", "2", "--timeout", "50ms"][..], &uris, 75, "received 0 of 2"),
-        (&["send", "q", "--body", "x", "--url", "http://h"][..], &nobody, 64, "only tcp"),
-        (&["send", "q", "--size", "1", "--body", "x"][..], &nobody, 64, "cannot be used with"),
+        (
+            &["send", "q", "--body", "x", "--give-up", "50ms"][..],
+            &nobody,
+            69,
+            "no broker after",
+        ),
+        (
+            &["receive", "q", "--give-up", "50ms"][..],
+            &nobody,
+            69,
+            "no broker after",
+        ),
+        (
+            &["receive", "q", "--count", "2", "--timeout", "50ms"][..],
+            &uris,
+            75,
+            "received 0 of 2",
+        ),
+        (
+            &["send", "q", "--body", "x", "--url", "http://h"][..],
+            &nobody,
+            64,
+            "only tcp",
+        ),
+        (
+            &["send", "q", "--size", "1", "--body", "x"][..],
+            &nobody,
+            64,
+            "cannot be used with",
+        ),
         (&["send"][..], &nobody, 64, "required"),
     ] {
         let (found, _, error) = run(words, uris);

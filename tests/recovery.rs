@@ -44,19 +44,31 @@ async fn fill(uri: &str) {
 /// Starts a broker on the directory, looks at what it read, and kills it.
 async fn assert_reads_little(folder: &Path, after: &str) {
     let journal = size_of(&folder.join("data/journal"));
-    assert!(journal > MESSAGES * BODY_BYTES as u64, "{journal} bytes of journal");
+    assert!(
+        journal > MESSAGES * BODY_BYTES as u64,
+        "{journal} bytes of journal"
+    );
     let broker = BrokerProcess::alone(folder, &SMALL);
     let line = broker.wait_for("recovery.finished");
     assert_eq!(line.number("messages"), MESSAGES, "{}", line.raw);
     let read = line.number("bytes");
-    assert!(read <= MAY_READ, "read {read} of {journal} bytes after {after}: {}", line.raw);
+    assert!(
+        read <= MAY_READ,
+        "read {read} of {journal} bytes after {after}: {}",
+        line.raw
+    );
     // The first and so oldest message is there, from deep inside the journal.
     let connection = connect(&broker.uri()).await;
     let (_session, mut consumer) = consumer(&connection, "backlog", AckMode::Client, 1).await;
-    assert_eq!(take(&mut consumer).await.bytes().expect("bytes").len(), BODY_BYTES);
+    assert_eq!(
+        take(&mut consumer).await.bytes().expect("bytes").len(),
+        BODY_BYTES
+    );
 }
 
 fn size_of(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).expect("the folder is there");
-    entries.map(|entry| entry.expect("readable").metadata().expect("readable").len()).sum()
+    entries
+        .map(|entry| entry.expect("readable").metadata().expect("readable").len())
+        .sum()
 }

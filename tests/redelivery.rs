@@ -11,7 +11,10 @@ use std::time::Duration;
 use wire::openwire::Destination;
 
 fn texts(expected: &[(&str, i32)]) -> Vec<(String, i32)> {
-    expected.iter().map(|(text, before)| ((*text).to_owned(), *before)).collect()
+    expected
+        .iter()
+        .map(|(text, before)| ((*text).to_owned(), *before))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +42,10 @@ async fn a_closed_consumer_flags_only_what_it_saw() {
     assert_eq!(take_many(&mut first, 1).await, texts(&[("1", 0)]));
     first.close().await.expect("it closes");
     let (_session, mut second) = consumer(&connection, "q", AckMode::Client, 10).await;
-    assert_eq!(take_many(&mut second, 3).await, texts(&[("1", 1), ("2", 0), ("3", 0)]));
+    assert_eq!(
+        take_many(&mut second, 3).await,
+        texts(&[("1", 1), ("2", 0), ("3", 0)])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +57,10 @@ async fn an_acknowledged_message_stays_away_whoever_asks() {
     let (_session, mut first) = consumer(&connection, "q", AckMode::Individual, 10).await;
     take(&mut first).await;
     let second = take(&mut first).await;
-    first.acknowledge_one(&second).await.expect("it is acknowledged");
+    first
+        .acknowledge_one(&second)
+        .await
+        .expect("it is acknowledged");
     first.close().await.expect("it closes");
     assert_eq!(drain_texts(&connection, "q").await, ["1", "3"]);
     assert_eq!(drain_texts(&connection, "q").await, Vec::<String>::new());
@@ -82,8 +91,14 @@ async fn an_open_transaction_is_undone_with_its_connection() {
     let connection = connect(&broker.uri()).await;
     let (mut session, mut taker) = consumer(&connection, "q", AckMode::Transacted, 10).await;
     assert_eq!(take_many(&mut taker, 1).await, texts(&[("in", 0)]));
-    let mut producer = session.producer(&Destination::queue("out")).await.expect("a producer");
-    producer.send(&Message::text("never")).await.expect("it leaves");
+    let mut producer = session
+        .producer(&Destination::queue("out"))
+        .await
+        .expect("a producer");
+    producer
+        .send(&Message::text("never"))
+        .await
+        .expect("it leaves");
     drop((producer, taker, session, connection));
     let (_session, mut next) = consumer(&sender, "q", AckMode::Client, 10).await;
     assert_eq!(take_many(&mut next, 1).await, texts(&[("in", 1)]));
@@ -98,14 +113,21 @@ async fn a_message_given_up_goes_to_the_dead_letter_queue() {
     put(&connection, "q", &["bad", "good"]).await;
     let (_session, mut first) = consumer(&connection, "q", AckMode::Individual, 10).await;
     let bad = take(&mut first).await;
-    first.give_up(&bad, "cannot read it").await.expect("it is given up");
+    first
+        .give_up(&bad, "cannot read it")
+        .await
+        .expect("it is given up");
     first.close().await.expect("it closes");
     assert_eq!(drain_texts(&connection, "q").await, ["good"]);
     let dead = drain(&connection, "ActiveMQ.DLQ").await;
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].text().expect("text"), "bad");
-    let cause = dead[0].property("dlqDeliveryFailureCause").expect("readable");
-    let Some(Value::String(cause)) = cause else { panic!("{cause:?}") };
+    let cause = dead[0]
+        .property("dlqDeliveryFailureCause")
+        .expect("readable");
+    let Some(Value::String(cause)) = cause else {
+        panic!("{cause:?}")
+    };
     assert_eq!(cause.to_str(), "java.lang.Throwable: cannot read it");
 }
 
@@ -121,7 +143,13 @@ async fn an_expired_message_is_not_delivered() {
     producer.send(&Message::text("long")).await.expect("stored");
     // The second send was answered after a sync: more than a millisecond may or may not have passed, so the wait is
     // for the dead letter queue to get it.
-    assert_eq!(drain_texts(&connection, "q").await.last().map(String::as_str), Some("long"));
+    assert_eq!(
+        drain_texts(&connection, "q")
+            .await
+            .last()
+            .map(String::as_str),
+        Some("long")
+    );
     let (_session, mut dead) = consumer(&connection, "ActiveMQ.DLQ", AckMode::Client, 10).await;
     assert_eq!(take(&mut dead).await.text().expect("text"), "short");
 }
@@ -142,6 +170,12 @@ async fn a_takeover_flags_what_was_delivered_and_keeps_what_was_acknowledged_awa
     let next = connect(&uris[1]).await;
     let (_session, mut second) = consumer(&next, "q", AckMode::Client, 10).await;
     let again = take_many(&mut second, 2).await;
-    assert_eq!(again.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), ["3", "4"]);
+    assert_eq!(
+        again
+            .iter()
+            .map(|(text, _)| text.as_str())
+            .collect::<Vec<_>>(),
+        ["3", "4"]
+    );
     assert!(again.iter().all(|(_, before)| *before > 0), "{again:?}");
 }

@@ -41,14 +41,21 @@ fn read_workspace(root: &Path) -> Vec<Source> {
         .into_iter()
         .map(|path| {
             let text = std::fs::read_to_string(&path).expect("a source file is readable");
-            (path.strip_prefix(root).expect("it lies under root").to_path_buf(), text)
+            (
+                path.strip_prefix(root)
+                    .expect("it lies under root")
+                    .to_path_buf(),
+                text,
+            )
         })
         .collect();
     let tests = test_files(&plain);
     plain
         .iter()
         .map(|(path, text)| {
-            let whole = path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")
+            let whole = path
+                .components()
+                .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")
                 || tests.iter().any(|test| path.starts_with(test));
             Source::new(path, text, whole)
         })
@@ -73,7 +80,10 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn test_files(plain: &[(PathBuf, String)]) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for (path, text) in plain {
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
         let folder = path.parent().unwrap_or(Path::new(""));
         let home = match stem {
             "mod" | "lib" | "main" => folder.to_path_buf(),
@@ -132,7 +142,9 @@ fn doors_hold_no_rooms(source: &Source, complaints: &mut Vec<String>) {
         let bare = without_visibility(&item);
         let allowed = ["mod ", "use "].iter().any(|word| bare.starts_with(word));
         if !allowed {
-            complaints.push(format!(":{line}: `{item}` in a file that holds docs, mod and use only"));
+            complaints.push(format!(
+                ":{line}: `{item}` in a file that holds docs, mod and use only"
+            ));
         }
     }
 }
@@ -159,7 +171,9 @@ fn never_unwraps(source: &Source, complaints: &mut Vec<String>) {
 fn never_sleeps_in_tests(source: &Source, complaints: &mut Vec<String>) {
     for (number, line, test) in source.code_lines() {
         if test && line.contains("sleep(") {
-            complaints.push(format!(":{number}: a test that sleeps instead of waiting on a condition"));
+            complaints.push(format!(
+                ":{number}: a test that sleeps instead of waiting on a condition"
+            ));
         }
     }
 }
@@ -194,14 +208,20 @@ mod samples {
     fn a_long_file_is_caught_and_its_tests_do_not_count() {
         let long = format!("//! Words.\n{}", "// a\n".repeat(500));
         assert_only(&judge("a/src/b.rs", &long, false), "501 lines");
-        let tests = format!("//! Words.\n#[cfg(test)]\nmod tests {{\n{}}}\n", "    // a\n".repeat(600));
+        let tests = format!(
+            "//! Words.\n#[cfg(test)]\nmod tests {{\n{}}}\n",
+            "    // a\n".repeat(600)
+        );
         assert_eq!(judge("a/src/b.rs", &tests, false), Vec::<String>::new());
         assert_only(&judge("a/src/tests.rs", &long, true), "501 lines");
     }
 
     #[test]
     fn a_long_function_is_caught_wherever_it_hides() {
-        let long = format!("//! Words.\nimpl X {{\n    pub async fn f(\n        a: [u8; 4],\n    ) {{\n{}    }}\n    fn g();\n}}\n", "        a();\n".repeat(67));
+        let long = format!(
+            "//! Words.\nimpl X {{\n    pub async fn f(\n        a: [u8; 4],\n    ) {{\n{}    }}\n    fn g();\n}}\n",
+            "        a();\n".repeat(67)
+        );
         assert_only(&judge("a/src/b.rs", &long, false), ":3: fn f has 71 lines");
         assert_only(&judge("a/src/b.rs", &long, true), "fn f has 71 lines");
     }
@@ -210,7 +230,12 @@ mod samples {
     fn code_in_a_door_is_caught() {
         let door = "//! Words.\n#![warn(x)]\nmod a;\npub mod b;\npub(crate) mod c;\npub use a::{\n    X, Y,\n};\nuse z::Z;\n#[cfg(test)]\nmod tests { fn f() {} }\n";
         assert_eq!(judge("a/src/lib.rs", door, false), Vec::<String>::new());
-        for item in ["pub fn f() {}", "const X: u8 = 1;", "pub(crate) struct S;", "impl A {}"] {
+        for item in [
+            "pub fn f() {}",
+            "const X: u8 = 1;",
+            "pub(crate) struct S;",
+            "impl A {}",
+        ] {
             let complaints = judge("a/src/mod.rs", &format!("{door}{item}\n"), false);
             assert_only(&complaints, "docs, mod and use only");
         }
@@ -233,8 +258,14 @@ mod samples {
     #[test]
     fn test_modules_in_files_of_their_own_are_known() {
         let plain = vec![
-            (PathBuf::from("a/src/lib.rs"), "#[cfg(test)]\nmod fake;\nmod real;\n".to_owned()),
-            (PathBuf::from("a/src/b.rs"), "#[cfg(test)]\n#[path = \"x\"]\nmod tests;".to_owned()),
+            (
+                PathBuf::from("a/src/lib.rs"),
+                "#[cfg(test)]\nmod fake;\nmod real;\n".to_owned(),
+            ),
+            (
+                PathBuf::from("a/src/b.rs"),
+                "#[cfg(test)]\n#[path = \"x\"]\nmod tests;".to_owned(),
+            ),
         ];
         let found = test_files(&plain);
         assert!(found.contains(Path::new("a/src/fake.rs")), "{found:?}");
@@ -248,6 +279,9 @@ mod samples {
         let masked = mask(text);
         assert_eq!(masked.len(), text.len());
         assert_eq!(masked.matches('\n').count(), text.matches('\n').count());
-        assert_eq!(masked.split_whitespace().collect::<Vec<_>>(), ["a", "b", "'d:", "loop", "{}", "e"]);
+        assert_eq!(
+            masked.split_whitespace().collect::<Vec<_>>(),
+            ["a", "b", "'d:", "loop", "{}", "e"]
+        );
     }
 }

@@ -47,13 +47,19 @@ async fn wake_a_zombie(theft: Theft) {
     let next = connect(&cluster.uris()[master]).await;
     put(&next, "q", &["after"]).await;
     // Into the sleeping master's socket: it finds them when it wakes.
-    let receipt = past.producer.send_pipelined(&Message::text("zombie")).await.expect("the socket is open");
+    let receipt = past
+        .producer
+        .send_pipelined(&Message::text("zombie"))
+        .await
+        .expect("the socket is open");
     let acknowledging = tokio::spawn(async move { past.consumer.acknowledge().await });
     cluster.member(0).signal(Signal::CONT);
     cluster.member(0).wait_for("master.demoted");
     let answer = within("the zombie's sockets to close", receipt.answered()).await;
     assert!(answer.is_err(), "the zombie answered a send");
-    let answer = within("the zombie's sockets to close", acknowledging).await.expect("no panic");
+    let answer = within("the zombie's sockets to close", acknowledging)
+        .await
+        .expect("no panic");
     assert!(answer.is_err(), "the zombie answered an acknowledgement");
     assert_history(&next).await;
     assert_back_to_slaves(&mut cluster, master, heir).await;
@@ -65,7 +71,12 @@ async fn begin(uri: &str) -> Past {
     let producer = producer(&connection, "q").await;
     let (session, mut consumer) = consumer(&connection, "q", AckMode::Client, 10).await;
     assert_eq!(take(&mut consumer).await.text().expect("text"), "1");
-    Past { _connection: connection, producer, consumer, _session: session }
+    Past {
+        _connection: connection,
+        producer,
+        consumer,
+        _session: session,
+    }
 }
 
 fn steal_lock(data: &Path, theft: Theft) {
@@ -83,7 +94,10 @@ fn steal_lock(data: &Path, theft: Theft) {
 /// All that was promised is there, the acknowledgement did not count, and nothing came from the zombie.
 async fn assert_history(next: &Connection) {
     let left = drain(next, "q").await;
-    let texts: Vec<String> = left.iter().map(|delivery| delivery.text().expect("text")).collect();
+    let texts: Vec<String> = left
+        .iter()
+        .map(|delivery| delivery.text().expect("text"))
+        .collect();
     assert_eq!(texts, ["1", "2", "3", "after"]);
     assert!(left[0].is_redelivered(), "the zombie had delivered it");
 }
@@ -91,8 +105,14 @@ async fn assert_history(next: &Connection) {
 /// The zombie waits like any other, and the next takeover finds a sound store.
 async fn assert_back_to_slaves(cluster: &mut Cluster, master: usize, heir: usize) {
     let zombie: &BrokerProcess = cluster.member(0);
-    let demoted = zombie.log.lines().iter().position(|line| line.event() == Some("master.demoted"));
-    zombie.log.wait_for("slave.waiting", demoted.expect("it was demoted"));
+    let demoted = zombie
+        .log
+        .lines()
+        .iter()
+        .position(|line| line.event() == Some("master.demoted"));
+    zombie
+        .log
+        .wait_for("slave.waiting", demoted.expect("it was demoted"));
     assert!(cluster.member(heir).log.find("master.demoted", 0).is_none());
     cluster.member(master).kill();
     let (last, _) = cluster.wait_for_master();

@@ -7,142 +7,143 @@ use std::time::Duration;
 
 /// Largest frame accepted and announced: what a stock ActiveMQ broker uses, and
 /// 6.x clients derive their decompression limit from it.
-pub const MAX_FRAME_BYTES: usize = 104_857_600;
+pub(crate) const MAX_FRAME_BYTES: usize = 104_857_600;
 /// Largest frame before ConnectionInfo: a WireFormatInfo has 400 bytes, a
 /// ConnectionInfo little more, and nobody is known yet.
-pub const MAX_EARLY_FRAME_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_EARLY_FRAME_BYTES: usize = 64 * 1024;
 /// Connected clients served at once, unless configured.
-pub const MAX_CONNECTIONS: usize = 1_000;
+pub(crate) const MAX_CONNECTIONS: usize = 1_000;
 /// Sockets that have not sent ConnectionInfo: handshakes and the spare sockets
 /// that failover clients keep (`backup=true`). Their own cap, so that silent
 /// sockets cannot use up the places of clients.
-pub const MAX_WAITING_SOCKETS: usize = 512;
+pub(crate) const MAX_WAITING_SOCKETS: usize = 512;
 /// A socket that has not said which format it speaks after this is dropped.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A refused client gets this long to read the exception before the socket closes.
-pub const REFUSED_LINGER: Duration = Duration::from_secs(2);
+pub(crate) const REFUSED_LINGER: Duration = Duration::from_secs(2);
 /// Inactivity limit announced, the ActiveMQ default.
-pub const MAX_INACTIVITY: Duration = Duration::from_secs(30);
+pub(crate) const MAX_INACTIVITY: Duration = Duration::from_secs(30);
 /// Delay before the first inactivity check announced, the ActiveMQ default.
-pub const INACTIVITY_INITIAL_DELAY: Duration = Duration::from_secs(10);
+pub(crate) const INACTIVITY_INITIAL_DELAY: Duration = Duration::from_secs(10);
 /// Pending connections of a listener: a failover storm of every client at once.
-pub const LISTEN_BACKLOG: u32 = 1024;
+pub(crate) const LISTEN_BACKLOG: u32 = 1024;
 /// How long a new master tries to bind a port that is still taken: a master
 /// killed on this host gives its lock up before the last of its sockets.
-pub const LISTEN_PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
+pub(crate) const LISTEN_PATIENCE: Duration =
+    Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
 /// Pause between two tries.
-pub const LISTEN_PAUSE: Duration = Duration::from_millis(5);
+pub(crate) const LISTEN_PAUSE: Duration = Duration::from_millis(5);
 /// Accepting pauses this long when the process is out of file descriptors.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// At most one `connection.refused` line per kind in this time.
-pub const REFUSED_LOG_PERIOD: Duration = Duration::from_secs(1);
+pub(crate) const REFUSED_LOG_PERIOD: Duration = Duration::from_secs(1);
 /// At most so many `connection.failed` lines in that time.
-pub const FAILED_LOG_LINES: u32 = 20;
+pub(crate) const FAILED_LOG_LINES: u32 = 20;
 /// Bytes asked of the socket in one read.
-pub const READ_BYTES: usize = 32 * 1024;
+pub(crate) const READ_BYTES: usize = 32 * 1024;
 /// Frames above this are read into a buffer of their own, whose slices the
 /// message keeps; smaller ones are copied out of the shared read buffer.
-pub const OWN_BUFFER_BYTES: usize = 16 * 1024;
+pub(crate) const OWN_BUFFER_BYTES: usize = 16 * 1024;
 /// A frame's buffer grows with what has arrived, by at most this per step, so
 /// that a size field alone cannot make the broker allocate 100 MiB.
-pub const FRAME_GROWTH_BYTES: usize = 1024 * 1024;
+pub(crate) const FRAME_GROWTH_BYTES: usize = 1024 * 1024;
 
 // ---- outbox ---------------------------------------------------------------
 
 /// An outbox above this takes no more deliveries: a client that does not read
 /// costs this much, and its messages stay available to others.
-pub const OUTBOX_BYTES: usize = 1024 * 1024;
+pub(crate) const OUTBOX_BYTES: usize = 1024 * 1024;
 /// An outbox above this stops the reading of its own socket: a client that
 /// sends commands and never reads the answers.
-pub const OUTBOX_STOP_READING_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const OUTBOX_STOP_READING_BYTES: usize = 8 * 1024 * 1024;
 /// Encoded bytes gathered for one socket write.
-pub const WRITE_CHUNK_BYTES: usize = 64 * 1024;
+pub(crate) const WRITE_CHUNK_BYTES: usize = 64 * 1024;
 /// What one thread writes inline for others before the writer task goes on:
 /// about what a socket buffer takes, so the committing thread is soon back.
-pub const INLINE_FLUSH_BYTES: usize = 256 * 1024;
+pub(crate) const INLINE_FLUSH_BYTES: usize = 256 * 1024;
 /// What the writer task writes before it lets other tasks run.
-pub const WRITER_FLUSH_BYTES: usize = 1024 * 1024;
+pub(crate) const WRITER_FLUSH_BYTES: usize = 1024 * 1024;
 /// A larger encode buffer is given back after a big message.
-pub const KEPT_BUFFER_BYTES: usize = 256 * 1024;
+pub(crate) const KEPT_BUFFER_BYTES: usize = 256 * 1024;
 
 // ---- life -------------------------------------------------------------------
 
 /// A demoted broker waits this long for its sockets to be closed.
-pub const DROP_SOCKETS_DEADLINE: Duration = Duration::from_secs(1);
+pub(crate) const DROP_SOCKETS_DEADLINE: Duration = Duration::from_secs(1);
 /// A mastership lost sooner than this is followed by a pause, so that a cause
 /// that stays cannot make a spinning process.
-pub const SHORT_MASTERSHIP: Duration = Duration::from_secs(10);
+pub(crate) const SHORT_MASTERSHIP: Duration = Duration::from_secs(10);
 /// That pause; whoever waits for the lock takes it meanwhile.
-pub const RESTART_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// A stop that takes longer than this ends anyway, saying what was not done.
-pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
 // ---- engine -----------------------------------------------------------------
 
 /// Messages kept in memory unless configured: enough for 200,000 small ones, a
 /// quarter of a small server.
-pub const MEMORY_BYTES: usize = 256 * 1024 * 1024;
+pub(crate) const MEMORY_BYTES: usize = 256 * 1024 * 1024;
 /// Expired messages that nobody asks for are looked for this often, as ActiveMQ does.
-pub const EXPIRY_PERIOD: Duration = Duration::from_secs(30);
+pub(crate) const EXPIRY_PERIOD: Duration = Duration::from_secs(30);
 /// A dispatch mark covers this many messages ahead: one small record per step,
 /// and at most so many messages flagged redelivered in vain after a takeover.
-pub const MARK_STEP: u64 = 1_000;
+pub(crate) const MARK_STEP: u64 = 1_000;
 /// The next mark is submitted when deliveries are this close to the last one,
 /// so that it is durable before they get there.
-pub const MARK_AHEAD: u64 = MARK_STEP / 2;
+pub(crate) const MARK_AHEAD: u64 = MARK_STEP / 2;
 /// Messages of one queue that wait in memory for consumers that are there; the
 /// rest waits in the store. Covers a few default prefetches of usual messages.
-pub const READY_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const READY_BYTES: usize = 16 * 1024 * 1024;
 /// The same without consumers, and the floor that every queue may load even
 /// when memory is full, so that no queue starves another.
-pub const READY_FLOOR_BYTES: usize = 1024 * 1024;
+pub(crate) const READY_FLOOR_BYTES: usize = 1024 * 1024;
 /// Messages read from the store at once: one prefetch of small ones comes in
 /// two reads, and the first is delivered while the second is read.
-pub const PAGE_MESSAGES: usize = 500;
+pub(crate) const PAGE_MESSAGES: usize = 500;
 /// Bytes read from the store at once.
-pub const PAGE_BYTES: usize = 1024 * 1024;
+pub(crate) const PAGE_BYTES: usize = 1024 * 1024;
 /// A page that could not be read is tried again after this.
-pub const PAGE_RETRY: Duration = Duration::from_secs(1);
+pub(crate) const PAGE_RETRY: Duration = Duration::from_secs(1);
 /// One connection may have this much sent and neither durable nor placed;
 /// then its socket is read no further.
-pub const PEER_IN_FLIGHT_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const PEER_IN_FLIGHT_BYTES: usize = 4 * 1024 * 1024;
 /// All connections together, so that a thousand of them cannot have 4 GiB.
-pub const IN_FLIGHT_BYTES: usize = 128 * 1024 * 1024;
+pub(crate) const IN_FLIGHT_BYTES: usize = 128 * 1024 * 1024;
 /// Of which each may have this much in any case, so that nobody starves.
-pub const PEER_SHARE_BYTES: usize = 64 * 1024;
+pub(crate) const PEER_SHARE_BYTES: usize = 64 * 1024;
 /// Sends and acknowledgements gathered before they take effect, if the burst
 /// of commands is that long: bounds how long the first of them waits.
-pub const BURST_COMMANDS: usize = 256;
+pub(crate) const BURST_COMMANDS: usize = 256;
 /// Bytes of sends gathered before they take effect.
-pub const BURST_BYTES: usize = 256 * 1024;
+pub(crate) const BURST_BYTES: usize = 256 * 1024;
 /// A transaction whose messages exceed this spills them into the journal.
-pub const TRANSACTION_MEMORY: usize = 8 * 1024 * 1024;
+pub(crate) const TRANSACTION_MEMORY: usize = 8 * 1024 * 1024;
 /// The same when the broker's memory is full.
-pub const TRANSACTION_FLOOR: usize = 256 * 1024;
+pub(crate) const TRANSACTION_FLOOR: usize = 256 * 1024;
 /// Messages of one transaction: their ids stay in memory until the commit.
-pub const TRANSACTION_MESSAGES: usize = 1_000_000;
+pub(crate) const TRANSACTION_MESSAGES: usize = 1_000_000;
 /// Open transactions of one connection.
-pub const TRANSACTIONS: usize = 1_000;
+pub(crate) const TRANSACTIONS: usize = 1_000;
 /// Queues and temporary queues of a broker: each costs some kilobytes.
-pub const QUEUES: usize = 100_000;
+pub(crate) const QUEUES: usize = 100_000;
 /// Sessions, producers and consumers of one connection, each.
-pub const PEER_CHILDREN: usize = 10_000;
+pub(crate) const PEER_CHILDREN: usize = 10_000;
 /// Length of a destination name in bytes.
-pub const NAME_BYTES: usize = 4_096;
+pub(crate) const NAME_BYTES: usize = 4_096;
 /// Destinations whose queue a connection keeps at hand.
-pub const KNOWN_QUEUES: usize = 256;
+pub(crate) const KNOWN_QUEUES: usize = 256;
 /// Outboxes that the committing thread writes itself; the rest of a batch's
 /// are left to their own tasks, so that many connections use many cores.
-pub const INLINE_FLUSHES: usize = 2;
+pub(crate) const INLINE_FLUSHES: usize = 2;
 /// A stale acknowledgement is looked for among so many waiting messages.
-pub const STALE_ACK_SEARCH: usize = 2_000;
+pub(crate) const STALE_ACK_SEARCH: usize = 2_000;
 /// Stale acknowledgements that wait for a page of their queue: those of a few
 /// consumers that fail over at once.
-pub const STALE_ACKS: usize = 1_000;
+pub(crate) const STALE_ACKS: usize = 1_000;
 /// Fixed memory of a message beside its body and properties.
-pub const MESSAGE_OVERHEAD: usize = 512;
+pub(crate) const MESSAGE_OVERHEAD: usize = 512;
 /// Messages a browser is shown in one step.
-pub const BROWSE_MESSAGES: usize = 200;
+pub(crate) const BROWSE_MESSAGES: usize = 200;
 
 /// Message ids that `holdfast receive` remembers to notice repeats: some 100 MB at most, and far more than a queue
 /// hands out again after a takeover.

@@ -111,7 +111,7 @@ impl Outbox {
     /// Queues an item: cheap, no I/O, never blocks. Dropped when closed.
     pub fn push(&self, item: Outgoing) {
         let weight = item.weight();
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         if queue.closed {
             return;
         }
@@ -125,10 +125,13 @@ impl Outbox {
         let Some(pen) = self.take_pen(false) else {
             return;
         };
-        if let Stopped::Enough | Stopped::Blocked = self.write(pen, limits::INLINE_FLUSH_BYTES) {
+        let stopped = self.write(pen, limits::INLINE_FLUSH_BYTES);
+        // Room is offered by the writer task only: the callback dispatches and
+        // flushes, and a backlog must not be drained by recursion, nor by the
+        // committing thread.
+        if matches!(stopped, Stopped::Enough | Stopped::Blocked) || self.owes_room() {
             self.wake.notify_one();
         }
-        self.offer_room();
     }
 
     /// Lets the writer task flush, for callers that must not spend the time.
@@ -153,29 +156,23 @@ impl Outbox {
         self.load.load(Ordering::SeqCst)
     }
 
-    /// Called (on a thread that has just written) when a full outbox has
-    /// fallen below half of its limit. Forgotten on `close`. Must not block.
+    /// Called, by the writer task, when a full outbox has fallen below half of
+    /// its limit. May push and flush here. Forgotten on `close`. Must not block.
     pub fn set_on_room(&self, callback: Box<dyn Fn() + Send + Sync>) {
         let callback: Arc<dyn Fn() + Send + Sync> = Arc::from(callback);
-        *self.on_room.lock().unwrap_or_else(PoisonError::into_inner) = Some(callback);
+        *lock(&self.on_room) = Some(callback);
     }
 
     /// Ends the connection: what waits is forgotten, later pushes are ignored,
     /// and the connection's tasks let the socket go.
     pub fn close(&self) {
-        let mut queue = self.lock();
-        if !queue.closed {
-            queue.closed = true;
-            queue.waiting.clear();
-        }
+        let mut queue = lock(&self.queue);
+        queue.closed = true;
+        let unsaid = std::mem::take(&mut queue.waiting);
         drop(queue);
-        let forgotten = self
-            .on_room
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        // Dropped outside the lock: it may hold the last reference to its owner.
-        drop(forgotten);
+        let forgotten = lock(&self.on_room).take();
+        // Dropped outside the locks: they may hold last references to others.
+        drop((unsaid, forgotten));
         self.closed.cancel();
         self.drained.notify_waiters();
     }
@@ -224,30 +221,33 @@ impl Outbox {
                 () = self.wake.notified() => {}
                 () = self.closed.cancelled() => return,
             }
-            while let Some(pen) = self.take_pen(true) {
-                let stopped = self.write(pen, limits::WRITER_FLUSH_BYTES);
-                self.offer_room();
-                match stopped {
-                    Stopped::Idle => break,
-                    Stopped::Enough => tokio::task::yield_now().await,
-                    Stopped::Broken => return,
-                    Stopped::Blocked => tokio::select! {
-                        _ = socket.writable() => {}
-                        () = self.closed.cancelled() => return,
-                    },
+            loop {
+                self.write_all(&socket).await;
+                if !self.offer_room() {
+                    break;
                 }
+                tokio::task::yield_now().await;
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // No code under this lock can panic half-way through a change.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Writes until nothing waits, the outbox is closed or another thread writes.
+    async fn write_all(&self, socket: &TcpStream) {
+        while let Some(pen) = self.take_pen(true) {
+            match self.write(pen, limits::WRITER_FLUSH_BYTES) {
+                Stopped::Idle | Stopped::Broken => return,
+                Stopped::Enough => tokio::task::yield_now().await,
+                Stopped::Blocked => tokio::select! {
+                    _ = socket.writable() => {}
+                    () = self.closed.cancelled() => return,
+                },
+            }
+        }
     }
 
     /// The right to write, when nobody has it and the socket may take bytes.
     fn take_pen(&self, resume: bool) -> Option<Pen> {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         if queue.closed || (queue.blocked && !resume) {
             return None;
         }
@@ -268,6 +268,9 @@ impl Outbox {
             if let Err(cause) = self.encode(&mut pen) {
                 return self.break_off(cause);
             }
+            if self.is_closed() {
+                return Stopped::Broken;
+            }
             match self.write_some(&mut pen) {
                 Ok(0) => return self.lay_down(pen, Stopped::Blocked),
                 Ok(count) => written += count,
@@ -282,7 +285,7 @@ impl Outbox {
     /// Takes what waits, or lays the pen down when nothing does: under one
     /// lock, so that a thread whose flush was turned away has not pushed in vain.
     fn refill(&self, mut pen: Pen) -> Option<Pen> {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         if queue.waiting.is_empty() {
             queue.pen = Some(pen);
             drop(queue);
@@ -335,7 +338,7 @@ impl Outbox {
     }
 
     fn lay_down(&self, pen: Pen, stopped: Stopped) -> Stopped {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         queue.blocked = matches!(stopped, Stopped::Blocked);
         queue.pen = Some(pen);
         drop(queue);
@@ -350,19 +353,27 @@ impl Outbox {
         Stopped::Broken
     }
 
-    fn offer_room(&self) {
-        if self.load() >= limits::OUTBOX_BYTES / 2 || !self.starved.swap(false, Ordering::SeqCst) {
-            return;
+    /// Whether somebody was turned away and there is room again.
+    fn owes_room(&self) -> bool {
+        self.load() < limits::OUTBOX_BYTES / 2 && self.starved.load(Ordering::SeqCst)
+    }
+
+    /// Tells whoever was turned away; false when nobody was.
+    fn offer_room(&self) -> bool {
+        if !self.owes_room() || !self.starved.swap(false, Ordering::SeqCst) {
+            return false;
         }
-        let callback = self
-            .on_room
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let callback = lock(&self.on_room).clone();
         if let Some(callback) = callback {
             callback();
         }
+        true
     }
+}
+
+/// No code under the locks of this file can panic half-way through a change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -374,7 +385,7 @@ impl Outbox {
 
     /// Takes what was pushed since the last call, as if it had been written.
     pub(crate) fn take_recorded(&self) -> Vec<Outgoing> {
-        let items: Vec<Outgoing> = self.lock().waiting.drain(..).collect();
+        let items: Vec<Outgoing> = lock(&self.queue).waiting.drain(..).collect();
         let weight: usize = items.iter().map(Outgoing::weight).sum();
         self.load.fetch_sub(weight, Ordering::SeqCst);
         self.offer_room();

@@ -169,6 +169,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     }
 
     fn answer(&mut self, mut chunk: Chunk<T>) {
+        self.inbox.durable(chunk.bytes());
         if !chunk.tokens.is_empty() {
             self.outlet.durable(&mut chunk.tokens);
         }

@@ -133,10 +133,14 @@ impl<T> Inbox<T> {
         }
     }
 
+    /// So many bytes are durable: said before their tokens go out.
+    pub(crate) fn durable(&self, bytes: usize) {
+        self.pending.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// Gives back a chunk whose work is done.
     pub(crate) fn done(&self, mut chunk: Chunk<T>) {
         let bytes = chunk.bytes();
-        self.pending.fetch_sub(bytes, Ordering::Relaxed);
         chunk.clear();
         // A buffer that one huge unit of work has blown up is let go.
         if bytes > 2 * self.max_batch {

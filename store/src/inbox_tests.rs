@@ -15,6 +15,11 @@ fn removal(seq: u64) -> Work {
     work
 }
 
+fn done(inbox: &Inbox<u64>, chunk: Chunk<u64>) {
+    inbox.durable(chunk.bytes());
+    inbox.done(chunk);
+}
+
 fn ordered(inbox: &Inbox<u64>) -> Chunk<u64> {
     match inbox.next() {
         Next::Ordered(chunk) => chunk,
@@ -40,7 +45,7 @@ fn what_comes_together_leaves_together_in_order() {
     let chunk = ordered(&inbox);
     assert_eq!(chunk.tokens, [1, 101, 2, 102, 3, 103, 999]);
     assert_eq!(inbox.pending_bytes(), chunk.bytes());
-    inbox.done(chunk);
+    done(&inbox, chunk);
     assert_eq!(inbox.pending_bytes(), 0);
 }
 
@@ -61,7 +66,7 @@ fn a_batch_is_bounded_and_a_unit_of_work_is_never_split() {
         let chunk = ordered(&inbox);
         sizes.push(chunk.bytes());
         tokens.extend_from_slice(&chunk.tokens);
-        inbox.done(chunk);
+        done(&inbox, chunk);
     }
     assert_eq!(tokens, [1, 2, 3, 4, 5, 6]);
     let one = message(1).bytes();
@@ -82,7 +87,7 @@ fn a_full_journal_lets_acknowledgements_ahead_and_keeps_messages_in_order() {
     inbox.submit(&message(7), Some(7)).expect("open");
     let acks = urgent(&inbox);
     assert_eq!(acks.tokens, [101, 102, 103, 104, 105, 106, 107]);
-    inbox.done(acks);
+    done(&inbox, acks);
 
     let mut tokens = Vec::new();
     inbox.try_again();
@@ -92,7 +97,7 @@ fn a_full_journal_lets_acknowledgements_ahead_and_keeps_messages_in_order() {
     while inbox.pending_bytes() > 0 {
         let chunk = ordered(&inbox);
         tokens.extend_from_slice(&chunk.tokens);
-        inbox.done(chunk);
+        done(&inbox, chunk);
         inbox.had_room();
     }
     assert_eq!(tokens, [1, 2, 3, 4, 5, 6, 7]);

@@ -21,7 +21,10 @@ fn text(name: MessageName) -> String {
     let mut body = format!("n={number} p={producer} ");
     let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
     let filler = char::from(b'a' + u8::try_from(number % 26).expect("below 26"));
-    body.extend(std::iter::repeat_n(filler, usize::try_from(spread).expect("ten bits")));
+    body.extend(std::iter::repeat_n(
+        filler,
+        usize::try_from(spread).expect("ten bits"),
+    ));
     body
 }
 

@@ -27,7 +27,16 @@ impl BrokerProcess {
     /// Starts `holdfast broker` with JSON logs on `data`, listening on `listen`.
     pub(crate) fn start(name: &str, data: &Path, listen: &str, more: &[&str]) -> Self {
         let data = data.to_str().expect("test paths are text");
-        let mut arguments = vec!["--name", name, "--data", data, "--listen", listen, "--log-format", "json"];
+        let mut arguments = vec![
+            "--name",
+            name,
+            "--data",
+            data,
+            "--listen",
+            listen,
+            "--log-format",
+            "json",
+        ];
         arguments.extend(more);
         Self::start_with(name, &arguments)
     }
@@ -52,7 +61,12 @@ impl BrokerProcess {
         let log = Arc::new(Log::default());
         log.follow(child.stdout.take().expect("standard output is piped"));
         log.follow(child.stderr.take().expect("standard error is piped"));
-        Self { name: name.to_owned(), log, child, ended: None }
+        Self {
+            name: name.to_owned(),
+            log,
+            child,
+            ended: None,
+        }
     }
 
     /// Its process number.
@@ -62,7 +76,11 @@ impl BrokerProcess {
 
     /// Sends a signal to it alone.
     pub(crate) fn signal(&self, signal: Signal) {
-        assert!(self.ended.is_none(), "{} has ended: its pid may be another's", self.name);
+        assert!(
+            self.ended.is_none(),
+            "{} has ended: its pid may be another's",
+            self.name
+        );
         let raw = i32::try_from(self.child.id()).expect("a pid is positive");
         let pid = Pid::from_raw(raw).expect("a pid is not zero");
         kill_process(pid, signal).expect("our own child can be signalled");
@@ -113,7 +131,9 @@ impl BrokerProcess {
         let field = |name: &str| -> u64 {
             let line = status.lines().find(|line| line.starts_with(name));
             let number = line.and_then(|line| line.split_whitespace().nth(1));
-            number.and_then(|number| number.parse().ok()).expect("the kernel writes a number of kB")
+            number
+                .and_then(|number| number.parse().ok())
+                .expect("the kernel writes a number of kB")
         };
         (field("VmRSS:"), field("VmHWM:"))
     }

@@ -5,6 +5,7 @@
 //! honestly have seen things late (a delivery read from a connection whose master was gone by then), it does not
 //! accuse: see `Facts::returned`. It judges loss only of queues that were drained.
 
+use super::facts::{Acked, Facts, Sighting, Unit};
 use super::history::{Event, Incarnation, MessageName, QueueNumber, TransactionName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -43,185 +44,36 @@ pub(crate) fn violations(events: &[Event]) -> Vec<Violation> {
 pub(crate) fn assert_kept(events: &[Event]) {
     let found = violations(events);
     let list: Vec<String> = found.iter().take(40).map(Violation::to_string).collect();
-    assert!(found.is_empty(), "{} violations:\n{}", found.len(), list.join("\n"));
-}
-
-/// A delivery with the index of its event.
-struct Sighting {
-    at: usize,
-    by: Incarnation,
-    redelivered: bool,
-    stored_as: i64,
-    intact: bool,
-}
-
-/// An answered acknowledgement.
-struct Acked {
-    at: usize,
-    by: Incarnation,
-}
-
-#[derive(Default)]
-struct Fate {
-    queue: QueueNumber,
-    persistent: bool,
-    asked: bool,
-    answered: Option<usize>,
-    refused: Option<usize>,
-    outside_transactions: bool,
-    transactions: BTreeSet<TransactionName>,
-    seen: Vec<Sighting>,
-    acked: Vec<Acked>,
-}
-
-#[derive(Default)]
-struct Unit {
-    messages: BTreeSet<MessageName>,
-    consumed: Vec<(Incarnation, Vec<MessageName>)>,
-    commit_asked: Option<usize>,
-    committed: Option<usize>,
-    rolled_back: Option<usize>,
-}
-
-struct Life {
-    opened: usize,
-    queue: QueueNumber,
-    /// Place of its master in the order in which masters were first met.
-    master: usize,
-}
-
-/// The history turned around: what is known of each message, transaction and consumer.
-#[derive(Default)]
-struct Facts {
-    fates: BTreeMap<MessageName, Fate>,
-    units: BTreeMap<TransactionName, Unit>,
-    lives: BTreeMap<Incarnation, Life>,
-    masters_met: Vec<String>,
-    masters_ready: Vec<(usize, String, u64)>,
-    drained: BTreeSet<QueueNumber>,
+    assert!(
+        found.is_empty(),
+        "{} violations:\n{}",
+        found.len(),
+        list.join("\n")
+    );
 }
 
 impl Facts {
-    fn gather(events: &[Event]) -> Self {
-        let mut facts = Self::default();
-        for (at, event) in events.iter().enumerate() {
-            facts.add_send(at, event);
-            facts.add_transaction(at, event);
-            facts.add_consumer(at, event);
-        }
-        facts.spread_committed_acks();
-        facts
-    }
-
-    fn add_send(&mut self, at: usize, event: &Event) {
-        match event {
-            Event::SendAsked { message, queue, persistent, transaction } => {
-                let fate = self.fates.entry(*message).or_default();
-                (fate.queue, fate.persistent, fate.asked) = (*queue, *persistent, true);
-                match transaction {
-                    Some(name) => {
-                        fate.transactions.insert(*name);
-                        self.units.entry(*name).or_default().messages.insert(*message);
-                    }
-                    None => fate.outside_transactions = true,
-                }
-            }
-            Event::SendAnswered { message } => {
-                self.fates.entry(*message).or_default().answered.get_or_insert(at);
-            }
-            Event::SendRefused { message } => {
-                self.fates.entry(*message).or_default().refused.get_or_insert(at);
-            }
-            _ => {}
-        }
-    }
-
-    fn add_transaction(&mut self, at: usize, event: &Event) {
-        match event {
-            Event::ConsumedIn { transaction, by, messages } => {
-                let unit = self.units.entry(*transaction).or_default();
-                unit.consumed.push((*by, messages.clone()));
-            }
-            Event::CommitAsked { transaction } => {
-                self.units.entry(*transaction).or_default().commit_asked.get_or_insert(at);
-            }
-            Event::Committed { transaction } => {
-                self.units.entry(*transaction).or_default().committed.get_or_insert(at);
-            }
-            Event::RolledBack { transaction } => {
-                self.units.entry(*transaction).or_default().rolled_back.get_or_insert(at);
-            }
-            _ => {}
-        }
-    }
-
-    fn add_consumer(&mut self, at: usize, event: &Event) {
-        match event {
-            Event::Opened { by, queue, master } => {
-                let known = self.masters_met.iter().position(|met| met == master);
-                let place = known.unwrap_or_else(|| {
-                    self.masters_met.push(master.clone());
-                    self.masters_met.len() - 1
-                });
-                self.lives.insert(*by, Life { opened: at, queue: *queue, master: place });
-            }
-            Event::Received { by, message, redelivered, stored_as, intact } => {
-                self.fates.entry(*message).or_default().seen.push(Sighting {
-                    at,
-                    by: *by,
-                    redelivered: *redelivered,
-                    stored_as: *stored_as,
-                    intact: *intact,
-                });
-            }
-            Event::AckAnswered { by, messages } => self.add_acks(at, *by, messages),
-            Event::MasterReady { broker, epoch } => {
-                self.masters_ready.push((at, broker.clone(), *epoch));
-            }
-            Event::Drained { queue } => {
-                self.drained.insert(*queue);
-            }
-            _ => {}
-        }
-    }
-
-    fn add_acks(&mut self, at: usize, by: Incarnation, messages: &[MessageName]) {
-        for message in messages {
-            self.fates.entry(*message).or_default().acked.push(Acked { at, by });
-        }
-    }
-
-    /// A committed transaction's acknowledgements are answered by the answer to the commit.
-    fn spread_committed_acks(&mut self) {
-        let mut acks = Vec::new();
-        for unit in self.units.values() {
-            let Some(at) = unit.committed else { continue };
-            acks.extend(unit.consumed.iter().map(|(by, messages)| (at, *by, messages.clone())));
-        }
-        for (at, by, messages) in acks {
-            self.add_acks(at, by, &messages);
-        }
-    }
-
-    fn committed_in(&self, fate: &Fate) -> Option<(TransactionName, usize)> {
-        fate.transactions
-            .iter()
-            .find_map(|name| Some((*name, self.units.get(name)?.committed?)))
-    }
-
     /// Promise 1: what was answered is delivered.
     fn lost(&self, found: &mut Vec<Violation>) {
         for (message, fate) in &self.fates {
             let promised = match self.committed_in(fate) {
-                Some((name, at)) => Some(format!("its transaction {name} was committed (event {at})")),
-                None if fate.outside_transactions => {
-                    fate.answered.map(|at| format!("its send was answered (event {at})"))
+                Some((name, at)) => {
+                    Some(format!("its transaction {name} was committed (event {at})"))
                 }
+                None if fate.outside_transactions => fate
+                    .answered
+                    .map(|at| format!("its send was answered (event {at})")),
                 None => None,
             };
             let Some(promise) = promised else { continue };
             if fate.persistent && fate.seen.is_empty() && self.drained.contains(&fate.queue) {
-                found.push(violation(1, format!("{message} is lost: {promise}, queue {} is empty", fate.queue)));
+                found.push(violation(
+                    1,
+                    format!(
+                        "{message} is lost: {promise}, queue {} is empty",
+                        fate.queue
+                    ),
+                ));
             }
         }
     }
@@ -230,28 +82,49 @@ impl Facts {
     fn torn(&self, found: &mut Vec<Violation>) {
         for (name, unit) in &self.units {
             // Work that another attempt carries too proves nothing about this one.
-            let own: Vec<&MessageName> =
-                unit.messages.iter().filter(|message| self.fates[message].transactions.len() == 1).collect();
-            let drained = own.iter().all(|message| self.drained.contains(&self.fates[message].queue));
-            let (seen, missing): (Vec<&MessageName>, Vec<&MessageName>) =
-                own.into_iter().partition(|message| !self.fates[message].seen.is_empty());
+            let own: Vec<&MessageName> = unit
+                .messages
+                .iter()
+                .filter(|message| self.fates[message].transactions.len() == 1)
+                .collect();
+            let drained = own
+                .iter()
+                .all(|message| self.drained.contains(&self.fates[message].queue));
+            let (seen, missing): (Vec<&MessageName>, Vec<&MessageName>) = own
+                .into_iter()
+                .partition(|message| !self.fates[message].seen.is_empty());
             if let (Some(at), Some(message)) = (unit.rolled_back, seen.first()) {
-                found.push(violation(2, format!("{message} was seen although {name} was rolled back (event {at})")));
+                found.push(violation(
+                    2,
+                    format!("{message} was seen although {name} was rolled back (event {at})"),
+                ));
             } else if let (Some(shown), Some(absent)) = (seen.first(), missing.first())
                 && drained
             {
                 let counts = format!("{} seen, {} missing", seen.len(), missing.len());
-                found.push(violation(2, format!("{name} is torn: {shown} was seen, {absent} was not ({counts})")));
+                found.push(violation(
+                    2,
+                    format!("{name} is torn: {shown} was seen, {absent} was not ({counts})"),
+                ));
             }
             self.seen_too_early(*name, unit, &seen, found);
         }
     }
 
-    fn seen_too_early(&self, name: TransactionName, unit: &Unit, seen: &[&MessageName], found: &mut Vec<Violation>) {
+    fn seen_too_early(
+        &self,
+        name: TransactionName,
+        unit: &Unit,
+        seen: &[&MessageName],
+        found: &mut Vec<Violation>,
+    ) {
         for message in seen {
             let first = self.fates[message].seen[0].at;
             if unit.commit_asked.is_none_or(|asked| first < asked) {
-                found.push(violation(2, format!("{message} was seen (event {first}) before {name} was committed")));
+                found.push(violation(
+                    2,
+                    format!("{message} was seen (event {first}) before {name} was committed"),
+                ));
             }
         }
     }
@@ -262,7 +135,10 @@ impl Facts {
     fn returned(&self, found: &mut Vec<Violation>) {
         for (message, fate) in &self.fates {
             let proof = fate.acked.iter().find_map(|acked| {
-                let again = fate.seen.iter().find(|seen| seen.at > acked.at && self.follows(seen, acked))?;
+                let again = fate
+                    .seen
+                    .iter()
+                    .find(|seen| seen.at > acked.at && self.follows(seen, acked))?;
                 Some((acked, again))
             });
             if let Some((acked, again)) = proof {
@@ -278,7 +154,8 @@ impl Facts {
     }
 
     fn follows(&self, seen: &Sighting, acked: &Acked) -> bool {
-        let (Some(theirs), Some(ours)) = (self.lives.get(&seen.by), self.lives.get(&acked.by)) else {
+        let (Some(theirs), Some(ours)) = (self.lives.get(&seen.by), self.lives.get(&acked.by))
+        else {
             return true;
         };
         theirs.opened > acked.at || theirs.master >= ours.master
@@ -290,7 +167,10 @@ impl Facts {
             let fresh: Vec<&Sighting> = fate.seen.iter().filter(|seen| !seen.redelivered).collect();
             let after_another = fresh.iter().find_map(|seen| {
                 let opened = self.lives.get(&seen.by)?.opened;
-                fate.seen.iter().find(|earlier| earlier.at < opened).map(|earlier| (earlier, *seen))
+                fate.seen
+                    .iter()
+                    .find(|earlier| earlier.at < opened)
+                    .map(|earlier| (earlier, *seen))
             });
             let pair = match fresh.as_slice() {
                 [first, second, ..] => Some((*first, *second)),
@@ -311,8 +191,14 @@ impl Facts {
     /// Promise 4: a resent message is stored once.
     fn stored_twice(&self, found: &mut Vec<Violation>) {
         for (message, fate) in &self.fates {
-            let Some(first) = fate.seen.first() else { continue };
-            if let Some(other) = fate.seen.iter().find(|seen| fate.persistent && seen.stored_as != first.stored_as) {
+            let Some(first) = fate.seen.first() else {
+                continue;
+            };
+            if let Some(other) = fate
+                .seen
+                .iter()
+                .find(|seen| fate.persistent && seen.stored_as != first.stored_as)
+            {
                 found.push(violation(
                     4,
                     format!(
@@ -351,8 +237,12 @@ impl Facts {
     }
 
     fn consumers_of(&self, queue: QueueNumber) -> usize {
-        let consumers: BTreeSet<u32> =
-            self.lives.iter().filter(|(_, life)| life.queue == queue).map(|(by, _)| by.consumer).collect();
+        let consumers: BTreeSet<u32> = self
+            .lives
+            .iter()
+            .filter(|(_, life)| life.queue == queue)
+            .map(|(by, _)| by.consumer)
+            .collect();
         consumers.len()
     }
 
@@ -375,15 +265,26 @@ impl Facts {
     /// What no promise allows: messages from nowhere, damaged ones, refused ones.
     fn never_sent(&self, found: &mut Vec<Violation>) {
         for (message, fate) in &self.fates {
-            let Some(seen) = fate.seen.first() else { continue };
+            let Some(seen) = fate.seen.first() else {
+                continue;
+            };
             if !fate.asked {
-                found.push(violation(0, format!("{message} was seen (event {}) and never sent", seen.at)));
+                found.push(violation(
+                    0,
+                    format!("{message} was seen (event {}) and never sent", seen.at),
+                ));
             }
             if let Some(damaged) = fate.seen.iter().find(|seen| !seen.intact) {
-                found.push(violation(0, format!("{message} arrived damaged (event {})", damaged.at)));
+                found.push(violation(
+                    0,
+                    format!("{message} arrived damaged (event {})", damaged.at),
+                ));
             }
             if let (Some(at), None) = (fate.refused, fate.answered) {
-                found.push(violation(0, format!("{message} was seen although it was refused (event {at})")));
+                found.push(violation(
+                    0,
+                    format!("{message} was seen although it was refused (event {at})"),
+                ));
             }
         }
     }
@@ -400,7 +301,9 @@ fn overtaken(
     by: &str,
     found: &mut Vec<Violation>,
 ) {
-    let Some((before, before_at)) = last else { return };
+    let Some((before, before_at)) = last else {
+        return;
+    };
     if before.number > message.number {
         found.push(violation(
             5,

@@ -39,7 +39,11 @@ impl Cluster {
         for index in 0..size {
             let port = Port::reserve();
             let process = cluster.launch(index, &port);
-            cluster.members.push(Member { process, port, mark: 0 });
+            cluster.members.push(Member {
+                process,
+                port,
+                mark: 0,
+            });
             if index == 0 {
                 cluster.wait_for_master();
             } else {
@@ -56,7 +60,10 @@ impl Cluster {
 
     /// All addresses, for clients.
     pub(crate) fn uris(&self) -> Vec<String> {
-        self.members.iter().map(|member| member.port.uri()).collect()
+        self.members
+            .iter()
+            .map(|member| member.port.uri())
+            .collect()
     }
 
     /// A member.
@@ -105,7 +112,11 @@ impl Cluster {
         let index = self.members.len();
         let port = Port::reserve();
         let process = self.launch(index, &port);
-        self.members.push(Member { process, port, mark: 0 });
+        self.members.push(Member {
+            process,
+            port,
+            mark: 0,
+        });
         index
     }
 
@@ -123,9 +134,10 @@ impl Cluster {
 
     /// All logs, for panics.
     pub(crate) fn text(&self) -> String {
-        let logs = self.members.iter().map(|member| {
-            format!("--- {}\n{}", member.process.name, member.process.log.text())
-        });
+        let logs = self
+            .members
+            .iter()
+            .map(|member| format!("--- {}\n{}", member.process.name, member.process.log.text()));
         logs.collect::<Vec<_>>().join("\n")
     }
 }

@@ -39,20 +39,30 @@ pub(crate) enum Event {
         transaction: Option<TransactionName>,
     },
     /// The broker said yes: from here on it may not be lost.
-    SendAnswered { message: MessageName },
+    SendAnswered {
+        message: MessageName,
+    },
     /// The broker said no: it may never be seen.
-    SendRefused { message: MessageName },
+    SendRefused {
+        message: MessageName,
+    },
     /// These messages are acknowledged within the transaction.
     ConsumedIn {
         transaction: TransactionName,
         by: Incarnation,
         messages: Vec<MessageName>,
     },
-    CommitAsked { transaction: TransactionName },
+    CommitAsked {
+        transaction: TransactionName,
+    },
     /// The broker said yes to the commit.
-    Committed { transaction: TransactionName },
+    Committed {
+        transaction: TransactionName,
+    },
     /// The broker said that nothing of it happened.
-    RolledBack { transaction: TransactionName },
+    RolledBack {
+        transaction: TransactionName,
+    },
     /// A consumer was accepted by the master that calls itself `master`.
     Opened {
         by: Incarnation,
@@ -74,9 +84,14 @@ pub(crate) enum Event {
         messages: Vec<MessageName>,
     },
     /// A broker announced itself as master.
-    MasterReady { broker: String, epoch: u64 },
+    MasterReady {
+        broker: String,
+        epoch: u64,
+    },
     /// The queue was read until the broker said that nothing is left.
-    Drained { queue: QueueNumber },
+    Drained {
+        queue: QueueNumber,
+    },
 }
 
 /// The recorder that all tasks of a test share.
@@ -94,18 +109,31 @@ impl History {
             event,
             Event::SendAnswered { .. } | Event::Committed { .. } | Event::AckAnswered { .. }
         );
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-        self.answers.fetch_add(u64::from(is_answer), Ordering::Relaxed);
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(event);
+        self.answers
+            .fetch_add(u64::from(is_answer), Ordering::Relaxed);
     }
 
     /// Everything so far, in order.
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// How many requests were answered: tests wait for progress with it.
     pub(crate) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
+    }
+
+    /// How many events of a kind there are: for tests that make sure that something happened at all.
+    pub(crate) fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.iter().filter(|event| wanted(event)).count()
     }
 
     /// A name for another attempt at a transaction.

@@ -8,7 +8,9 @@ use super::body;
 use super::clients::reconnect;
 use super::history::{Event, History, Incarnation, MessageName, QueueNumber, TransactionName};
 use super::wait::DEADLINE;
-use client::{AckMode, Attempt, Connection, Consumer, Delivery, Error, Reconnect, Resender, Session};
+use client::{
+    AckMode, Attempt, Connection, Consumer, Delivery, Error, Reconnect, Resender, Session,
+};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,6 +22,8 @@ use wire::openwire::{Destination, TransactionId};
 
 /// Messages on their way, per queue.
 const CREDIT: usize = 400;
+/// Between two transactions that are rolled back.
+const REGRET_PERIOD: Duration = Duration::from_millis(5);
 /// After this long without a message a consumer acknowledges what it has.
 const LULL: Duration = Duration::from_millis(30);
 
@@ -100,9 +104,15 @@ impl Load {
     }
 
     fn join(&mut self, producers: bool) {
-        let tasks = if producers { &mut self.producers } else { &mut self.consumers };
+        let tasks = if producers {
+            &mut self.producers
+        } else {
+            &mut self.consumers
+        };
         for task in tasks.drain(..) {
-            let ended = self.runtime.block_on(async { tokio::time::timeout(DEADLINE, task).await });
+            let ended = self
+                .runtime
+                .block_on(async { tokio::time::timeout(DEADLINE, task).await });
             match ended {
                 Ok(Ok(())) => {}
                 Ok(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
@@ -118,7 +128,9 @@ impl Load {
             let queue = QueueNumber::try_from(queue).expect("few queues");
             let life = Life::new(&self.shared, 1_000 + round, queue, 1, AckMode::Client);
             let draining = async { tokio::time::timeout(DEADLINE, life.drain()).await };
-            self.runtime.block_on(draining).expect("a queue can be drained");
+            self.runtime
+                .block_on(draining)
+                .expect("a queue can be drained");
         }
     }
 }
@@ -149,11 +161,19 @@ impl Shared {
     }
 
     fn is_first_sight(&self, message: MessageName) -> bool {
-        self.seen.lock().expect("nobody panics with it").insert(message)
+        self.seen
+            .lock()
+            .expect("nobody panics with it")
+            .insert(message)
     }
 
     fn ask(&self, message: MessageName, queue: QueueNumber, transaction: Option<TransactionName>) {
-        self.history.record(Event::SendAsked { message, queue, persistent: true, transaction });
+        self.history.record(Event::SendAsked {
+            message,
+            queue,
+            persistent: true,
+            transaction,
+        });
     }
 }
 
@@ -176,14 +196,21 @@ async fn produce_transactions(shared: Arc<Shared>, producer: u32, queue: QueueNu
     while shared.may_send(queue, 8).await {
         let count = 1 + number % 8;
         shared.give_back(queue, 8 - usize::try_from(count).expect("up to 8"));
-        let names: Vec<MessageName> =
-            (1..=count).map(|more| MessageName { producer, number: number + more }).collect();
+        let names: Vec<MessageName> = (1..=count)
+            .map(|more| MessageName {
+                producer,
+                number: number + more,
+            })
+            .collect();
         number += count;
-        let messages: Vec<client::Message> = names.iter().map(|name| body::message(*name)).collect();
+        let messages: Vec<client::Message> =
+            names.iter().map(|name| body::message(*name)).collect();
         let first = sender.reserve(messages.len());
         loop {
             let transaction = shared.history.next_transaction();
-            names.iter().for_each(|name| shared.ask(*name, queue, Some(transaction)));
+            names
+                .iter()
+                .for_each(|name| shared.ask(*name, queue, Some(transaction)));
             shared.history.record(Event::CommitAsked { transaction });
             let attempt = sender.try_transaction(&messages, first).await;
             match attempt.unwrap_or_else(|error| panic!("{transaction}: {error}")) {
@@ -191,7 +218,9 @@ async fn produce_transactions(shared: Arc<Shared>, producer: u32, queue: QueueNu
                     shared.history.record(Event::Committed { transaction });
                     break;
                 }
-                Attempt::RolledBack { .. } => shared.history.record(Event::RolledBack { transaction }),
+                Attempt::RolledBack { .. } => {
+                    shared.history.record(Event::RolledBack { transaction })
+                }
             }
         }
     }
@@ -216,11 +245,17 @@ async fn regret(
     let connection = way.connect().await?;
     let mut session = connection.session(AckMode::Transacted).await?;
     let mut sender = session.producer(&queue_of(queue)).await?;
+    // Held back, since nobody consumes what it sends and it would take the machine for itself.
+    let mut pace = tokio::time::interval(REGRET_PERIOD);
     while !shared.stop_sending.load(Ordering::Relaxed) {
+        pace.tick().await;
         let transaction = shared.history.next_transaction();
         for _ in 0..3 {
             *number += 1;
-            let message = MessageName { producer, number: *number };
+            let message = MessageName {
+                producer,
+                number: *number,
+            };
             shared.ask(message, queue, Some(transaction));
             sender.set_next_sequence(i64::try_from(*number).expect("small"));
             sender.send(&body::message(message)).await?;
@@ -247,7 +282,13 @@ struct Life {
 }
 
 impl Life {
-    fn new(shared: &Arc<Shared>, consumer: u32, queue: QueueNumber, batch: usize, mode: AckMode) -> Self {
+    fn new(
+        shared: &Arc<Shared>,
+        consumer: u32,
+        queue: QueueNumber,
+        batch: usize,
+        mode: AckMode,
+    ) -> Self {
         Self {
             shared: Arc::clone(shared),
             way: reconnect(&shared.uris),
@@ -280,7 +321,8 @@ impl Life {
                 open.push(self.note(&delivery));
             }
             if open.len() >= self.batch || (lull && !open.is_empty()) {
-                self.settle_open(&mut session, &mut consumer, &mut open).await?;
+                self.settle_open(&mut session, &mut consumer, &mut open)
+                    .await?;
             } else if lull && self.shared.stop_receiving.load(Ordering::Relaxed) {
                 consumer.close().await?;
                 return connection.close().await;
@@ -297,14 +339,17 @@ impl Life {
                 Err(error) => panic!("{}: {error}", self.by),
             }
         }
-        self.shared.history.record(Event::Drained { queue: self.queue });
+        self.shared
+            .history
+            .record(Event::Drained { queue: self.queue });
     }
 
     async fn drain_once(&mut self) -> Result<(), Error> {
         let (connection, mut session, mut consumer) = self.open(0).await?;
         while let Some(delivery) = consumer.receive_within(LULL * 10).await? {
             let mut open = vec![self.note(&delivery)];
-            self.settle_open(&mut session, &mut consumer, &mut open).await?;
+            self.settle_open(&mut session, &mut consumer, &mut open)
+                .await?;
         }
         consumer.close().await?;
         connection.close().await
@@ -348,7 +393,10 @@ impl Life {
         let messages = std::mem::take(open);
         if self.mode == AckMode::Client {
             consumer.acknowledge().await?;
-            self.shared.history.record(Event::AckAnswered { by: self.by, messages });
+            self.shared.history.record(Event::AckAnswered {
+                by: self.by,
+                messages,
+            });
             return Ok(());
         }
         self.commits += 1;
@@ -358,15 +406,25 @@ impl Life {
         self.commit(session, messages).await
     }
 
-    async fn commit(&mut self, session: &mut Session, messages: Vec<MessageName>) -> Result<(), Error> {
+    async fn commit(
+        &mut self,
+        session: &mut Session,
+        messages: Vec<MessageName>,
+    ) -> Result<(), Error> {
         let history = &self.shared.history;
         let transaction = history.next_transaction();
-        history.record(Event::ConsumedIn { transaction, by: self.by, messages });
+        history.record(Event::ConsumedIn {
+            transaction,
+            by: self.by,
+            messages,
+        });
         history.record(Event::CommitAsked { transaction });
         let outcome = session.commit().await;
         match &outcome {
             Ok(()) => history.record(Event::Committed { transaction }),
-            Err(Error::InDoubt { transaction: id, .. }) => {
+            Err(Error::InDoubt {
+                transaction: id, ..
+            }) => {
                 self.doubt = Some(((**id).clone(), transaction));
             }
             Err(_) => history.record(Event::RolledBack { transaction }),
@@ -375,10 +433,15 @@ impl Life {
     }
 
     async fn settle_doubt(&mut self, connection: &Connection) -> Result<(), Error> {
-        let Some((id, transaction)) = self.doubt.clone() else { return Ok(()) };
+        let Some((id, transaction)) = self.doubt.clone() else {
+            return Ok(());
+        };
         let happened = connection.settle(&id).await?;
-        let event =
-            if happened { Event::Committed { transaction } } else { Event::RolledBack { transaction } };
+        let event = if happened {
+            Event::Committed { transaction }
+        } else {
+            Event::RolledBack { transaction }
+        };
         self.shared.history.record(event);
         self.doubt = None;
         Ok(())

@@ -112,7 +112,11 @@ impl Log {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let given_up = left.is_zero() || lines.open_streams == 0;
-            assert!(!given_up, "no `{event}` in the log:\n{}", text(&lines.lines));
+            assert!(
+                !given_up,
+                "no `{event}` in the log:\n{}",
+                text(&lines.lines)
+            );
             lines = self
                 .grown
                 .wait_timeout(lines, left)
@@ -127,7 +131,11 @@ impl Log {
         let mut lines = self.lock();
         while lines.open_streams > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "output still open:\n{}", text(&lines.lines));
+            assert!(
+                !left.is_zero(),
+                "output still open:\n{}",
+                text(&lines.lines)
+            );
             lines = self
                 .grown
                 .wait_timeout(lines, left)

@@ -8,6 +8,7 @@ pub(crate) mod broker_process;
 pub(crate) mod checker;
 pub(crate) mod clients;
 pub(crate) mod cluster;
+pub(crate) mod facts;
 pub(crate) mod history;
 pub(crate) mod load;
 pub(crate) mod log;

@@ -9,7 +9,9 @@ pub(crate) struct Random {
 impl Random {
     /// Seeded from `HOLDFAST_SEED`, or from the system.
     pub(crate) fn new() -> Self {
-        let given = std::env::var("HOLDFAST_SEED").ok().and_then(|text| text.parse().ok());
+        let given = std::env::var("HOLDFAST_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok());
         let seed = given.unwrap_or_else(|| {
             let mut bytes = [0; 8];
             getrandom::fill(&mut bytes).expect("the system has randomness");

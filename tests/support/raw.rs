@@ -5,7 +5,8 @@ use bytes::{Buf, BytesMut};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use wire::openwire::{
-    Command, ConnectionInfo, Decoder, Encoder, Offer, WireFormatInfo, frame_length, initial_format, negotiate,
+    Command, ConnectionInfo, Decoder, Encoder, Offer, WireFormatInfo, frame_length, initial_format,
+    negotiate,
 };
 
 /// A socket with or without manners.
@@ -21,7 +22,9 @@ impl Raw {
     pub(crate) fn connect(uri: &str) -> Self {
         let address = uri.strip_prefix("tcp://").expect("a tcp address");
         let stream = TcpStream::connect(address).expect("the broker listens");
-        stream.set_read_timeout(Some(DEADLINE)).expect("a time limit can be set");
+        stream
+            .set_read_timeout(Some(DEADLINE))
+            .expect("a time limit can be set");
         Self {
             stream,
             buffer: BytesMut::new(),
@@ -47,7 +50,10 @@ impl Raw {
     pub(crate) fn introduced(uri: &str, id: &str) -> Self {
         let mut raw = Self::negotiated(uri);
         raw.send(Self::introduction(id));
-        while !matches!(raw.command().expect("an answer to the introduction"), Command::Response(_)) {}
+        while !matches!(
+            raw.command().expect("an answer to the introduction"),
+            Command::Response(_)
+        ) {}
         raw
     }
 
@@ -70,19 +76,26 @@ impl Raw {
     /// Writes a command.
     pub(crate) fn send(&mut self, command: Command) {
         let mut out = BytesMut::new();
-        self.encoder.encode(&command, &mut out).expect("the test's commands can be written");
+        self.encoder
+            .encode(&command, &mut out)
+            .expect("the test's commands can be written");
         self.write(&out);
     }
 
     /// The next command, or none when the broker has closed.
     pub(crate) fn command(&mut self) -> Option<Command> {
         loop {
-            if let Some(length) = frame_length(&self.buffer, usize::MAX).expect("the broker's frames are sound")
+            if let Some(length) =
+                frame_length(&self.buffer, usize::MAX).expect("the broker's frames are sound")
                 && self.buffer.len() >= 4 + length
             {
                 self.buffer.advance(4);
                 let frame = self.buffer.split_to(length);
-                return Some(self.decoder.decode_slice(&frame).expect("the broker's commands are sound"));
+                return Some(
+                    self.decoder
+                        .decode_slice(&frame)
+                        .expect("the broker's commands are sound"),
+                );
             }
             let mut part = [0; 4096];
             match self.stream.read(&mut part) {

@@ -115,7 +115,10 @@ impl Source {
             let Some(name) = rest.strip_prefix("mod ").and_then(identifier) else {
                 continue;
             };
-            if rest["mod ".len() + name.len()..].trim_start().starts_with(';') {
+            if rest["mod ".len() + name.len()..]
+                .trim_start()
+                .starts_with(';')
+            {
                 names.insert(name);
             }
         }

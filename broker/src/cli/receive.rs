@@ -40,7 +40,7 @@ enum Format {
 
 /// Flags of `holdfast receive`.
 #[derive(Debug, clap::Args)]
-pub struct ReceiveArgs {
+pub(crate) struct ReceiveArgs {
     /// Queue to receive from.
     queue: String,
     #[command(flatten)]
@@ -63,7 +63,7 @@ pub struct ReceiveArgs {
 }
 
 /// Runs it.
-pub fn run(args: ReceiveArgs) -> ExitCode {
+pub(crate) fn run(args: ReceiveArgs) -> ExitCode {
     client_args::run("receive", receive(args))
 }
 

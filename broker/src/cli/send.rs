@@ -17,7 +17,7 @@ use crate::config;
 
 /// Flags of `holdfast send`.
 #[derive(Debug, clap::Args)]
-pub struct SendArgs {
+pub(crate) struct SendArgs {
     /// Queue to send to.
     queue: String,
     #[command(flatten)]
@@ -47,7 +47,7 @@ pub struct SendArgs {
 }
 
 /// Runs it.
-pub fn run(args: SendArgs) -> ExitCode {
+pub(crate) fn run(args: SendArgs) -> ExitCode {
     client_args::run("send", send(args))
 }
 

@@ -116,6 +116,7 @@ async fn dropping_a_connection_closes_its_socket_and_fails_its_sessions() {
         .unwrap();
     let mut session = connection.session(crate::AckMode::Auto).await.unwrap();
     drop(connection);
+    broker.saw_close().await; // although the session still exists
     let error = session
         .producer(&crate::fake_broker::queue())
         .await

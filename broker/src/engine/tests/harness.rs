@@ -119,7 +119,7 @@ fn open(dir: &TempDir, settings: EngineSettings) -> Arc<Engine> {
         dir.path(),
         &lock::Identity::default(),
         &lock::Settings::default(),
-        |dir| Ok(store::highest_epoch(dir)),
+        store::seen_epoch,
         &lock::Stop::new(),
         &mut |_| {},
     );

@@ -111,7 +111,8 @@ fn broker_sequences_rise_over_takeovers_and_clients_of_the_old_master_do_nothing
     let broker = broker.restart();
     let _ = old.post("q", "2");
     old.peer.flush_touched();
-    old.peer.pull(&super::harness::ack_of(&old.consume("q", 0), AckKind::Standard, None, None, 0).consumer, 0);
+    let consumer = old.consume("q", 0);
+    old.peer.pull(&consumer, 0);
     drop(old);
     let mut client = broker.client("a");
     client.produced = 10;
