@@ -167,8 +167,14 @@ impl Renewal<'_> {
     /// A removal that waits for its commit must stay behind the message it removes.
     fn renew_staged_removals(&mut self, queue: QueueId, seq: Seq) -> Result<()> {
         for transaction in self.index.staged_removals(queue, seq)? {
-            let record = Box::new(Record::Removed { queue, seqs: vec![seq] });
-            self.batch.push_record(&Record::Staged { transaction, record });
+            let record = Box::new(Record::Removed {
+                queue,
+                seqs: vec![seq],
+            });
+            self.batch.push_record(&Record::Staged {
+                transaction,
+                record,
+            });
         }
         Ok(())
     }
@@ -178,9 +184,17 @@ impl Renewal<'_> {
             return Ok(());
         }
         if let Some(state) = self.index.pins_producer(id, self.segment)? {
-            self.batch.push_record(&Record::Producer { id, last: state.last, window: state.window });
+            self.batch.push_record(&Record::Producer {
+                id,
+                last: state.last,
+                window: state.window,
+            });
             self.producers.insert(id.to_vec());
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "compact_tests.rs"]
+mod tests;

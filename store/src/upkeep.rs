@@ -145,7 +145,9 @@ impl<T> Upkeep<T> {
         for segment in &targets {
             match self.compact_segment(*segment) {
                 // A checkpoint is due: it comes first, the rest has time.
-                Ok(true) if self.core.tail() >= self.core.settings.checkpoint_bytes => return Ok(true),
+                Ok(true) if self.core.tail() >= self.core.settings.checkpoint_bytes => {
+                    return Ok(true);
+                }
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 // What is damaged stays where it is, and so do those behind it. Messages that can be read still are, and

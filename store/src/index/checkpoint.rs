@@ -15,7 +15,11 @@ impl Index {
     pub(crate) fn begin_checkpoint(&mut self, after: After) -> Snapshot {
         let generation = match self.source.ready() {
             Ok(generation) => generation.map(Arc::clone),
-            Err(error) => return Snapshot { work: Err(error.to_string()) },
+            Err(error) => {
+                return Snapshot {
+                    work: Err(error.to_string()),
+                };
+            }
         };
         let anew = self.begin_anew || generation.is_none();
         let (mut kept, mut lookups) = (Vec::new(), Vec::new());
@@ -23,8 +27,12 @@ impl Index {
         let staged = self.staged.freeze(anew, &mut kept);
         self.producers.freeze(&mut lookups);
         self.outcomes.freeze(&mut lookups);
-        let entries = entries.into_iter().map(|(key, page)| (key, page.map_or(Body::Gone, Body::Entries)));
-        let staged = staged.into_iter().map(|(key, body)| (key, body.map_or(Body::Gone, Body::Staged)));
+        let entries = entries
+            .into_iter()
+            .map(|(key, page)| (key, page.map_or(Body::Gone, Body::Entries)));
+        let staged = staged
+            .into_iter()
+            .map(|(key, body)| (key, body.map_or(Body::Gone, Body::Staged)));
         let work = Work {
             place: self.source.place().clone(),
             boot_id: self.boot_id.clone(),
@@ -59,7 +67,9 @@ impl Index {
         for (key, mark) in written.pages {
             match key {
                 PageKey::Entries { queue, page } => self.queues.thaw((queue, page), mark, stable),
-                PageKey::Staged { transaction, chunk } => self.staged.thaw(transaction, chunk, mark, stable),
+                PageKey::Staged { transaction, chunk } => {
+                    self.staged.thaw(transaction, chunk, mark, stable)
+                }
             }
         }
         for key in written.lookups {

@@ -90,7 +90,8 @@ pub(super) struct Updating {
 impl Control {
     pub(super) fn write(&self, fs: &dyn Fs, dir: &Path) -> Result<(), String> {
         let path = path(dir);
-        fs.replace(&path, &self.encode()).map_err(|error| format!("cannot replace {}: {error}", path.display()))
+        fs.replace(&path, &self.encode())
+            .map_err(|error| format!("cannot replace {}: {error}", path.display()))
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -123,7 +124,9 @@ impl Control {
         }
         let (format, crc) = (head.fixed_u32().unwrap_or(0), head.fixed_u32().unwrap_or(0));
         if format != FORMAT {
-            return Err(format!("control file of format {format}, this version reads {FORMAT}"));
+            return Err(format!(
+                "control file of format {format}, this version reads {FORMAT}"
+            ));
         }
         let found = crc32fast::hash(body);
         if found != crc {
@@ -152,7 +155,15 @@ impl Control {
     pub(super) fn pages(&self) -> impl Iterator<Item = (PageKey, PageMark)> {
         let entries = self.image.queues.iter().flat_map(|queue| {
             let id = queue.id;
-            queue.pages.iter().map(move |(page, mark)| (PageKey::Entries { queue: id, page: *page }, *mark))
+            queue.pages.iter().map(move |(page, mark)| {
+                (
+                    PageKey::Entries {
+                        queue: id,
+                        page: *page,
+                    },
+                    *mark,
+                )
+            })
         });
         let staged = self.image.staged.iter().flat_map(|staged| {
             let transaction = staged.id;
@@ -168,15 +179,23 @@ impl Image {
     pub(super) fn set_mark(&mut self, key: PageKey, mark: PageMark) {
         let place = match key {
             PageKey::Entries { queue, page } => {
-                let queue = self.queues.binary_search_by_key(&queue, |image| image.id).ok();
+                let queue = self
+                    .queues
+                    .binary_search_by_key(&queue, |image| image.id)
+                    .ok();
                 queue.and_then(|at| {
                     let pages = &mut self.queues[at].pages;
-                    let at = pages.binary_search_by_key(&page, |(number, _)| *number).ok()?;
+                    let at = pages
+                        .binary_search_by_key(&page, |(number, _)| *number)
+                        .ok()?;
                     Some(&mut pages[at].1)
                 })
             }
             PageKey::Staged { transaction, chunk } => {
-                let staged = self.staged.binary_search_by_key(&transaction, |image| image.id).ok();
+                let staged = self
+                    .staged
+                    .binary_search_by_key(&transaction, |image| image.id)
+                    .ok();
                 staged.and_then(|at| self.staged[at].chunks.get_mut(usize::try_from(chunk).ok()?))
             }
         };
@@ -217,11 +236,21 @@ fn read_image(fields: &mut Fields<'_>) -> Option<Image> {
         queues: read_list(fields, read_queue)?,
         segments: read_list(fields, |fields| {
             let segment = fields.segment()?;
-            Some((segment, SegmentUse { entries: fields.number()?, bytes: fields.number()? }))
+            Some((
+                segment,
+                SegmentUse {
+                    entries: fields.number()?,
+                    bytes: fields.number()?,
+                },
+            ))
         })?,
         staged: read_list(fields, |fields| {
             let (id, operations) = (StagedId(fields.number()?), fields.number()?);
-            Some(StagedImage { id, operations, chunks: read_list(fields, read_mark)? })
+            Some(StagedImage {
+                id,
+                operations,
+                chunks: read_list(fields, read_mark)?,
+            })
         })?,
         producers: read_tally(fields)?,
         outcomes: read_tally(fields)?,
@@ -230,7 +259,10 @@ fn read_image(fields: &mut Fields<'_>) -> Option<Image> {
 
 fn put_queue(out: &mut Vec<u8>, queue: &QueueImage) {
     put_number(out, u64::from(queue.id.0));
-    put_number(out, u64::from(queue.name.is_some()) | u64::from(queue.mark.is_some()) << 1);
+    put_number(
+        out,
+        u64::from(queue.name.is_some()) | u64::from(queue.mark.is_some()) << 1,
+    );
     if let Some((name, segment)) = &queue.name {
         put_bytes(out, name);
         put_number(out, segment.0);
@@ -253,8 +285,16 @@ fn put_queue(out: &mut Vec<u8>, queue: &QueueImage) {
 
 fn read_queue(fields: &mut Fields<'_>) -> Option<QueueImage> {
     let (id, flags) = (QueueId(fields.u32()?), fields.number()?);
-    let name = if flags & 1 != 0 { Some((fields.bytes()?.to_vec(), fields.segment()?)) } else { None };
-    let mark = if flags & 2 != 0 { Some((Seq(fields.number()?), fields.segment()?)) } else { None };
+    let name = if flags & 1 != 0 {
+        Some((fields.bytes()?.to_vec(), fields.segment()?))
+    } else {
+        None
+    };
+    let mark = if flags & 2 != 0 {
+        Some((Seq(fields.number()?), fields.segment()?))
+    } else {
+        None
+    };
     let (count, bytes, next_seq) = (fields.number()?, fields.number()?, Seq(fields.number()?));
     let mut next = 0u64;
     let pages = read_list(fields, |fields| {
@@ -262,7 +302,15 @@ fn read_queue(fields: &mut Fields<'_>) -> Option<QueueImage> {
         next = page.checked_add(1)?;
         Some((page, read_mark(fields)?))
     })?;
-    Some(QueueImage { id, name, mark, count, bytes, next_seq, pages })
+    Some(QueueImage {
+        id,
+        name,
+        mark,
+        count,
+        bytes,
+        next_seq,
+        pages,
+    })
 }
 
 fn put_updating(out: &mut Vec<u8>, updating: &Updating) {
@@ -284,7 +332,11 @@ fn read_updating(fields: &mut Fields<'_>) -> Option<Updating> {
         after: read_after(fields)?,
         pages: read_list(fields, |fields| {
             let key = PageKey::from_bytes(fields.bytes()?)?;
-            let mark = if fields.number()? != 0 { Some(read_mark(fields)?) } else { None };
+            let mark = if fields.number()? != 0 {
+                Some(read_mark(fields)?)
+            } else {
+                None
+            };
             Some((key, mark))
         })?,
         producers: read_tally(fields)?,
@@ -292,7 +344,10 @@ fn read_updating(fields: &mut Fields<'_>) -> Option<Updating> {
     })
 }
 
-fn read_list<'a, T>(fields: &mut Fields<'a>, mut read: impl FnMut(&mut Fields<'a>) -> Option<T>) -> Option<Vec<T>> {
+fn read_list<'a, T>(
+    fields: &mut Fields<'a>,
+    mut read: impl FnMut(&mut Fields<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
     let count = fields.count()?;
     (0..count).map(|_| read(fields)).collect()
 }
@@ -310,7 +365,11 @@ pub(super) fn put_after(out: &mut Vec<u8>, after: After) {
 
 fn read_after(fields: &mut Fields<'_>) -> Option<After> {
     let (position, number) = (fields.position()?, BatchNumber(fields.number()?));
-    Some(After { position, number, crc: fields.u32()? })
+    Some(After {
+        position,
+        number,
+        crc: fields.u32()?,
+    })
 }
 
 fn put_mark(out: &mut Vec<u8>, mark: PageMark) {
@@ -320,7 +379,11 @@ fn put_mark(out: &mut Vec<u8>, mark: PageMark) {
 }
 
 fn read_mark(fields: &mut Fields<'_>) -> Option<PageMark> {
-    Some(PageMark { crc: fields.fixed_u32()?, live: fields.u16()?, first: fields.byte()? })
+    Some(PageMark {
+        crc: fields.fixed_u32()?,
+        live: fields.u16()?,
+        first: fields.byte()?,
+    })
 }
 
 fn put_tally(out: &mut Vec<u8>, tally: Tally) {
@@ -329,7 +392,10 @@ fn put_tally(out: &mut Vec<u8>, tally: Tally) {
 }
 
 fn read_tally(fields: &mut Fields<'_>) -> Option<Tally> {
-    Some(Tally { count: fields.number()?, sum: fields.number()? })
+    Some(Tally {
+        count: fields.number()?,
+        sum: fields.number()?,
+    })
 }
 
 #[cfg(test)]
@@ -339,11 +405,18 @@ mod tests {
 
     fn sample() -> Control {
         let after = After {
-            position: Position { segment: SegmentNumber(9), offset: 8192 },
+            position: Position {
+                segment: SegmentNumber(9),
+                offset: 8192,
+            },
             number: BatchNumber(77),
             crc: 0xdead_beef,
         };
-        let mark = PageMark { crc: 1, live: 256, first: 0 };
+        let mark = PageMark {
+            crc: 1,
+            live: 256,
+            first: 0,
+        };
         let queue = QueueImage {
             id: QueueId(4),
             name: Some((b"orders".to_vec(), SegmentNumber(2))),
@@ -351,28 +424,78 @@ mod tests {
             count: 300,
             bytes: 307_200,
             next_seq: Seq(999),
-            pages: vec![(0, mark), (3, PageMark { crc: 5, live: 44, first: 7 })],
+            pages: vec![
+                (0, mark),
+                (
+                    3,
+                    PageMark {
+                        crc: 5,
+                        live: 44,
+                        first: 7,
+                    },
+                ),
+            ],
         };
         let image = Image {
             after,
             next_queue: QueueId(5),
             next_staged: StagedId(2),
-            queues: vec![queue, QueueImage { id: QueueId(6), ..QueueImage::default() }],
-            segments: vec![(SegmentNumber(3), SegmentUse { entries: 300, bytes: 320_000 })],
-            staged: vec![StagedImage { id: StagedId(1), operations: 65, chunks: vec![mark, mark] }],
-            producers: Tally { count: 3, sum: 12345 },
+            queues: vec![
+                queue,
+                QueueImage {
+                    id: QueueId(6),
+                    ..QueueImage::default()
+                },
+            ],
+            segments: vec![(
+                SegmentNumber(3),
+                SegmentUse {
+                    entries: 300,
+                    bytes: 320_000,
+                },
+            )],
+            staged: vec![StagedImage {
+                id: StagedId(1),
+                operations: 65,
+                chunks: vec![mark, mark],
+            }],
+            producers: Tally {
+                count: 3,
+                sum: 12345,
+            },
             outcomes: Tally::default(),
         };
         let updating = Updating {
             after,
             pages: vec![
-                (PageKey::Entries { queue: QueueId(4), page: 3 }, None),
-                (PageKey::Staged { transaction: StagedId(1), chunk: 1 }, Some(mark)),
+                (
+                    PageKey::Entries {
+                        queue: QueueId(4),
+                        page: 3,
+                    },
+                    None,
+                ),
+                (
+                    PageKey::Staged {
+                        transaction: StagedId(1),
+                        chunk: 1,
+                    },
+                    Some(mark),
+                ),
             ],
             producers: Tally { count: 4, sum: 1 },
-            outcomes: Tally { count: 1, sum: u64::MAX },
+            outcomes: Tally {
+                count: 1,
+                sum: u64::MAX,
+            },
         };
-        Control { epoch: 8, boot_id: "boot".into(), generation: "g".into(), image, updating: Some(updating) }
+        Control {
+            epoch: 8,
+            boot_id: "boot".into(),
+            generation: "g".into(),
+            image,
+            updating: Some(updating),
+        }
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub(super) trait Database: Send + Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Trouble>;
 
     /// Visits keys from `from` on, in order, until the visitor says false.
-    fn scan(&self, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), Trouble>;
+    fn scan(&self, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool)
+    -> Result<(), Trouble>;
 
     /// At most [`DATABASE_BATCH_OPS`] changes.
     fn write(&self, changes: Vec<Change>) -> Result<(), Trouble>;
@@ -45,12 +46,17 @@ pub(super) enum OpenTrouble {
 }
 
 /// Opens or creates the database at `path`.
-pub(super) fn open(backend: Backend, fs: &Arc<dyn Fs>, path: &Path) -> Result<Arc<dyn Database>, OpenTrouble> {
+pub(super) fn open(
+    backend: Backend,
+    fs: &Arc<dyn Fs>,
+    path: &Path,
+) -> Result<Arc<dyn Database>, OpenTrouble> {
     match backend {
         Backend::Sled => Ok(Arc::new(SledDatabase::open(fs, path)?)),
         #[cfg(any(test, feature = "sim"))]
         Backend::File => {
-            let database = super::file_database::FileDatabase::open(fs, path).map_err(OpenTrouble::Unusable)?;
+            let database = super::file_database::FileDatabase::open(fs, path)
+                .map_err(OpenTrouble::Unusable)?;
             Ok(Arc::new(database))
         }
     }
@@ -73,7 +79,11 @@ impl SledDatabase {
             .use_compression(false)
             .mode(sled::Mode::HighThroughput);
         match caught(|| config.open()) {
-            Ok(db) => Ok(Self { db, fs: Arc::clone(fs), path: path.to_owned() }),
+            Ok(db) => Ok(Self {
+                db,
+                fs: Arc::clone(fs),
+                path: path.to_owned(),
+            }),
             Err(trouble) if trouble.contains("could not acquire lock") => Err(OpenTrouble::Locked),
             Err(trouble) => Err(OpenTrouble::Unusable(trouble)),
         }
@@ -90,7 +100,11 @@ impl Database for SledDatabase {
         Ok(value.map(|value| value.to_vec()))
     }
 
-    fn scan(&self, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), Trouble> {
+    fn scan(
+        &self,
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Trouble> {
         caught(|| {
             for item in self.db.range(from..) {
                 let (key, value) = item?;
@@ -103,7 +117,11 @@ impl Database for SledDatabase {
     }
 
     fn write(&self, changes: Vec<Change>) -> Result<(), Trouble> {
-        assert!(changes.len() <= DATABASE_BATCH_OPS, "a batch of {} makes sled leak", changes.len());
+        assert!(
+            changes.len() <= DATABASE_BATCH_OPS,
+            "a batch of {} makes sled leak",
+            changes.len()
+        );
         let mut batch = sled::Batch::default();
         for (key, value) in changes {
             match value {
@@ -122,11 +140,16 @@ impl Database for SledDatabase {
 
     fn bytes_on_disk(&self) -> Result<u64, Trouble> {
         let file = self.file();
-        self.fs.file_len(&file).map_err(|error| format!("cannot measure {}: {error}", file.display()))
+        self.fs
+            .file_len(&file)
+            .map_err(|error| format!("cannot measure {}: {error}", file.display()))
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "sled's files are not ours and do not go through the file layer"
+)]
 fn sync_file(file: &Path) -> std::io::Result<()> {
     std::fs::File::open(file)?.sync_all()
 }
@@ -145,7 +168,9 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     if let Some(text) = panic.downcast_ref::<&str>() {
         return text;
     }
-    panic.downcast_ref::<String>().map_or("without a word", String::as_str)
+    panic
+        .downcast_ref::<String>()
+        .map_or("without a word", String::as_str)
 }
 
 #[cfg(test)]
@@ -164,11 +189,16 @@ mod tests {
         let database = open_sled(dir.path()).unwrap();
         for first in (0..100u8).step_by(DATABASE_BATCH_OPS) {
             let numbers = first..first + u8::try_from(DATABASE_BATCH_OPS).unwrap();
-            database.write(numbers.map(|n| (vec![n], Some(vec![n; 3000]))).collect()).unwrap();
+            database
+                .write(numbers.map(|n| (vec![n], Some(vec![n; 3000]))).collect())
+                .unwrap();
         }
         database.write(vec![(vec![5], None)]).unwrap();
         database.sync().unwrap();
-        assert!(matches!(open_sled(dir.path()), Err(OpenTrouble::Locked)), "opened twice");
+        assert!(
+            matches!(open_sled(dir.path()), Err(OpenTrouble::Locked)),
+            "opened twice"
+        );
         drop(database);
         let database = open_sled(dir.path()).unwrap();
         assert_eq!(database.get(&[7]).unwrap(), Some(vec![7; 3000]));

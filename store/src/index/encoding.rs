@@ -105,7 +105,10 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn position(&mut self) -> Option<Position> {
-        Some(Position { segment: self.segment()?, offset: self.number()? })
+        Some(Position {
+            segment: self.segment()?,
+            offset: self.number()?,
+        })
     }
 }
 
@@ -115,7 +118,16 @@ mod tests {
 
     #[test]
     fn numbers_come_back_and_cut_ones_are_refused() {
-        for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+        for value in [
+            0,
+            1,
+            127,
+            128,
+            300,
+            u64::from(u32::MAX),
+            u64::MAX - 1,
+            u64::MAX,
+        ] {
             let mut out = Vec::new();
             put_number(&mut out, value);
             put_signed(&mut out, value.cast_signed());
@@ -128,8 +140,19 @@ mod tests {
             whole.pop();
             assert_eq!(Fields::new(&whole).number(), None, "cut {value}");
         }
-        assert_eq!(Fields::new(&[0xff; 11]).number(), None, "eleven bytes are too many");
-        assert_eq!(Fields::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02]).number(), None);
-        assert_eq!(Fields::new(&[5, 1, 2]).bytes(), None, "a length beyond the end");
+        assert_eq!(
+            Fields::new(&[0xff; 11]).number(),
+            None,
+            "eleven bytes are too many"
+        );
+        assert_eq!(
+            Fields::new(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02]).number(),
+            None
+        );
+        assert_eq!(
+            Fields::new(&[5, 1, 2]).bytes(),
+            None,
+            "a length beyond the end"
+        );
     }
 }

@@ -34,7 +34,11 @@ impl FileDatabase {
             Err(error) if error.kind() == ErrorKind::NotFound => Map::new(),
             Err(error) => return Err(error.to_string()),
         };
-        Ok(Self { fs: Arc::clone(fs), path: path.to_owned(), map: Mutex::new(map) })
+        Ok(Self {
+            fs: Arc::clone(fs),
+            path: path.to_owned(),
+            map: Mutex::new(map),
+        })
     }
 
     fn write_out(&self, map: &Map) -> Result<(), Trouble> {
@@ -43,7 +47,9 @@ impl FileDatabase {
             put_bytes(&mut bytes, key);
             put_bytes(&mut bytes, value);
         }
-        self.fs.replace(&self.path, &bytes).map_err(|error| error.to_string())
+        self.fs
+            .replace(&self.path, &bytes)
+            .map_err(|error| error.to_string())
     }
 
     /// Leaves each changed key as it was or as it is to be.
@@ -53,7 +59,9 @@ impl FileDatabase {
         let mut mixed = old.map().clone();
         let new = self.map().clone();
         for key in new.keys().chain(old.map().keys()) {
-            choice = choice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            choice = choice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             if choice >> 63 == 0 {
                 continue;
             }
@@ -84,7 +92,11 @@ impl Database for FileDatabase {
         Ok(self.map().get(key).cloned())
     }
 
-    fn scan(&self, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), Trouble> {
+    fn scan(
+        &self,
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Trouble> {
         for (key, value) in self.map().range(from.to_vec()..) {
             if !visit(key, value) {
                 break;
@@ -113,6 +125,8 @@ impl Database for FileDatabase {
     }
 
     fn bytes_on_disk(&self) -> Result<u64, Trouble> {
-        self.fs.file_len(&self.path).map_err(|error| error.to_string())
+        self.fs
+            .file_len(&self.path)
+            .map_err(|error| error.to_string())
     }
 }

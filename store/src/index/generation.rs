@@ -46,7 +46,10 @@ impl Place {
         let mut number = 0u64;
         loop {
             let name = format!("{:016x}-{number}", self.epoch);
-            if !names.iter().any(|taken| taken.strip_suffix(".bad").unwrap_or(taken) == name) {
+            if !names
+                .iter()
+                .any(|taken| taken.strip_suffix(".bad").unwrap_or(taken) == name)
+            {
                 return name;
             }
             number += 1;
@@ -55,17 +58,24 @@ impl Place {
 
     pub(super) fn open(&self, name: &str) -> Result<Generation, OpenTrouble> {
         let database = database::open(self.backend, &self.fs, &self.path(name))?;
-        Ok(Generation { name: name.to_owned(), database })
+        Ok(Generation {
+            name: name.to_owned(),
+            database,
+        })
     }
 
     /// Creates the directory `index` if need be, durably, and a new generation in it.
     pub(super) fn create(&self) -> Result<Generation, Trouble> {
-        let made = self.fs.create_dir_all(&self.dir).and_then(|()| match self.dir.parent() {
-            Some(parent) => self.fs.sync_dir(parent),
-            None => Ok(()),
-        });
+        let made = self
+            .fs
+            .create_dir_all(&self.dir)
+            .and_then(|()| match self.dir.parent() {
+                Some(parent) => self.fs.sync_dir(parent),
+                None => Ok(()),
+            });
         made.map_err(|error| format!("cannot create {}: {error}", self.dir.display()))?;
-        self.open(&self.fresh_name()).map_err(|trouble| format!("new generation: {}", text(trouble)))
+        self.open(&self.fresh_name())
+            .map_err(|trouble| format!("new generation: {}", text(trouble)))
     }
 
     /// Makes a new generation durable as a whole: its files and the names of its files.
@@ -86,14 +96,27 @@ impl Place {
         let copied = match self.backend {
             Backend::Sled => copy_tree(&from, &to),
             #[cfg(any(test, feature = "sim"))]
-            Backend::File => self.fs.read_small(&from).and_then(|bytes| self.fs.replace(&to, &bytes)),
+            Backend::File => self
+                .fs
+                .read_small(&from)
+                .and_then(|bytes| self.fs.replace(&to, &bytes)),
         };
-        copied.map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))
+        copied.map_err(|error| {
+            format!(
+                "cannot copy {} to {}: {error}",
+                from.display(),
+                to.display()
+            )
+        })
     }
 
     /// Notes for the next start that this generation is not to be used.
     pub(super) fn condemn(&self, name: &str, reason: &str) {
-        tracing::warn!(generation = name, reason, "the index is set aside; the next start rebuilds it from the journal");
+        tracing::warn!(
+            generation = name,
+            reason,
+            "the index is set aside; the next start rebuilds it from the journal"
+        );
         let path = self.path(&format!("{name}.bad"));
         if let Err(error) = self.fs.replace(&path, reason.as_bytes()) {
             tracing::warn!(path = %path.display(), %error, "cannot note that the index is unusable");
@@ -113,7 +136,8 @@ impl Place {
     pub(super) fn tidy(&self, keep: &[&str]) {
         for name in self.names() {
             let generation = name.strip_suffix(".bad").unwrap_or(&name);
-            if keep.contains(&generation) || epoch_of(&name).is_none_or(|epoch| epoch > self.epoch) {
+            if keep.contains(&generation) || epoch_of(&name).is_none_or(|epoch| epoch > self.epoch)
+            {
                 continue;
             }
             let path = self.path(&name);
@@ -145,7 +169,10 @@ pub(super) fn text(trouble: OpenTrouble) -> Trouble {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "sled's files are not ours and do not go through the file layer"
+)]
 fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -167,7 +194,10 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Syncs every file and directory.
-#[allow(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "sled's files are not ours and do not go through the file layer"
+)]
 fn sync_tree(path: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
@@ -180,7 +210,10 @@ fn sync_tree(path: &Path) -> std::io::Result<()> {
     std::fs::File::open(path)?.sync_all()
 }
 
-#[allow(clippy::disallowed_methods, reason = "sled's files are not ours and do not go through the file layer")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "sled's files are not ours and do not go through the file layer"
+)]
 fn remove_tree(path: &Path) -> std::io::Result<()> {
     std::fs::remove_dir_all(path)
 }
@@ -194,14 +227,22 @@ mod tests {
     fn generations_of_a_later_epoch_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let fs: Arc<dyn Fs> = Arc::new(RealFs::new(None));
-        let place = |epoch| Place { fs: Arc::clone(&fs), dir: dir.path().join("index"), backend: Backend::File, epoch };
+        let place = |epoch| Place {
+            fs: Arc::clone(&fs),
+            dir: dir.path().join("index"),
+            backend: Backend::File,
+            epoch,
+        };
         let (ours, later) = (place(5), place(6));
         for place in [&ours, &ours, &later] {
             let generation = place.create().unwrap();
             generation.database.sync().unwrap();
         }
         ours.condemn("0000000000000005-0", "a test");
-        assert_eq!(ours.condemned("0000000000000005-0").as_deref(), Some("a test"));
+        assert_eq!(
+            ours.condemned("0000000000000005-0").as_deref(),
+            Some("a test")
+        );
         assert_eq!(ours.condemned("0000000000000005-1"), None);
         ours.tidy(&["0000000000000005-1"]);
         assert_eq!(ours.names(), ["0000000000000005-1", "0000000000000006-0"]);
@@ -212,7 +253,13 @@ mod tests {
     fn only_names_of_generations_count() {
         assert_eq!(epoch_of("00000000000000ff-12"), Some(255));
         assert_eq!(epoch_of("00000000000000ff-12.bad"), Some(255));
-        for name in ["control", "control.new", "ff-1", "00000000000000ff-", "00000000000000ff-1x"] {
+        for name in [
+            "control",
+            "control.new",
+            "ff-1",
+            "00000000000000ff-",
+            "00000000000000ff-1x",
+        ] {
             assert_eq!(epoch_of(name), None, "{name}");
         }
     }

@@ -56,10 +56,16 @@ impl PageKey {
         let (head, page) = rest.split_at_checked(rest.len().checked_sub(8)?)?;
         let page = u64::from_be_bytes(page.try_into().ok()?);
         match *kind {
-            QUEUE => Some(Self::Entries { queue: QueueId(u32::from_be_bytes(head.try_into().ok()?)), page }),
+            QUEUE => Some(Self::Entries {
+                queue: QueueId(u32::from_be_bytes(head.try_into().ok()?)),
+                page,
+            }),
             STAGED => {
                 let transaction = StagedId(u64::from_be_bytes(head.try_into().ok()?));
-                Some(Self::Staged { transaction, chunk: page })
+                Some(Self::Staged {
+                    transaction,
+                    chunk: page,
+                })
             }
             _ => None,
         }
@@ -82,9 +88,11 @@ pub(super) fn lookup_key(kind: u8, id: &[u8], out: &mut Vec<u8>) {
 
 /// FNV-1a, 128 bits: the same in every version of the program, which the standard library does not promise of its own.
 fn fnv128(bytes: &[u8]) -> u128 {
-    bytes.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
-        (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-    })
+    bytes
+        .iter()
+        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
+            (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        })
 }
 
 /// Puts the checksum before a body; answers it as well.
@@ -118,12 +126,18 @@ mod tests {
     fn keys_come_back_and_sort_by_queue_and_page() {
         let mut keys = Vec::new();
         for (queue, page) in [(1, 0), (1, 255), (1, 256), (2, 0), (256, 1)] {
-            let key = PageKey::Entries { queue: QueueId(queue), page };
+            let key = PageKey::Entries {
+                queue: QueueId(queue),
+                page,
+            };
             assert_eq!(PageKey::from_bytes(&key.to_bytes()), Some(key));
             keys.push(key.to_bytes());
         }
         assert!(keys.is_sorted());
-        let staged = PageKey::Staged { transaction: StagedId(7), chunk: 9 };
+        let staged = PageKey::Staged {
+            transaction: StagedId(7),
+            chunk: 9,
+        };
         assert_eq!(PageKey::from_bytes(&staged.to_bytes()), Some(staged));
         assert_eq!(PageKey::from_bytes(AT), None);
         assert_eq!(PageKey::from_bytes(b"q123"), None);

@@ -51,7 +51,12 @@ struct Cached<V> {
 
 impl<V: Known> Lookup<V> {
     pub(super) fn new() -> Self {
-        Self { cached: HashMap::new(), dirty: Vec::new(), key: Vec::new(), sweep: vec![V::KIND] }
+        Self {
+            cached: HashMap::new(),
+            dirty: Vec::new(),
+            key: Vec::new(),
+            sweep: vec![V::KIND],
+        }
     }
 
     pub(super) fn get(&mut self, source: &mut Source, id: &[u8]) -> Result<Option<V>> {
@@ -105,17 +110,31 @@ impl<V: Known> Lookup<V> {
         // Two lookups on a miss and on a hit: the borrow checker does not see that a hit could return at once.
         if !self.cached.contains_key(key) {
             let value = match source.lookup(key)? {
-                Some(body) => Some(V::decode(&body).ok_or_else(|| source.condemn("a looked-up value is damaged".into()))?),
+                Some(body) => Some(
+                    V::decode(&body)
+                        .ok_or_else(|| source.condemn("a looked-up value is damaged".into()))?,
+                ),
                 None => None,
             };
-            self.cached.insert(key.into(), Cached { value, dirt: Dirt::Clean });
+            self.cached.insert(
+                key.into(),
+                Cached {
+                    value,
+                    dirt: Dirt::Clean,
+                },
+            );
         }
         Ok(self.cached.get_mut(key).expect("found or just put there"))
     }
 
     /// Forgets what was last heard of before `oldest_ms`: looks at some of those in the database, in turn. What is only in
     /// memory is young.
-    pub(super) fn expire(&mut self, source: &mut Source, segments: &mut Segments, oldest_ms: u64) -> Result<()> {
+    pub(super) fn expire(
+        &mut self,
+        source: &mut Source,
+        segments: &mut Segments,
+        oldest_ms: u64,
+    ) -> Result<()> {
         let (mut old, mut seen, mut next) = (Vec::new(), 0, None);
         source.scan(&self.sweep, &mut |key, value| {
             if key.first() != Some(&V::KIND) {
@@ -136,7 +155,9 @@ impl<V: Known> Lookup<V> {
         for key in old {
             let cached = self.by_key(source, &key)?;
             // What is in memory may be newer than what the scan saw.
-            let Some(value) = cached.value.filter(|value| value.time_ms() < oldest_ms) else { continue };
+            let Some(value) = cached.value.filter(|value| value.time_ms() < oldest_ms) else {
+                continue;
+            };
             segments.sub(value.segment(), NOTE_BYTES);
             cached.value = None;
             if cached.dirt.touch() {
@@ -149,7 +170,9 @@ impl<V: Known> Lookup<V> {
     /// Hands everything that changed to a checkpoint.
     pub(super) fn freeze(&mut self, out: &mut Vec<Frozen>) {
         for key in std::mem::take(&mut self.dirty) {
-            let Some(cached) = self.cached.get_mut(&key) else { continue };
+            let Some(cached) = self.cached.get_mut(&key) else {
+                continue;
+            };
             cached.dirt.freeze();
             out.push((key.into_vec(), cached.value.map(|value| value.encode())));
         }

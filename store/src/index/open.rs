@@ -65,7 +65,12 @@ impl Index {
     /// # Errors
     /// Only when a thread cannot be started.
     pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, opening: &Opening<'_>) -> Result<Opened> {
-        let place = Place { fs, dir: dir.join("index"), backend: opening.backend, epoch: opening.epoch };
+        let place = Place {
+            fs,
+            dir: dir.join("index"),
+            backend: opening.backend,
+            epoch: opening.epoch,
+        };
         let rebuilt = match read_control(&place, opening) {
             Ok(None) => None,
             Ok(Some(control)) => match resume(&place, opening, control)? {
@@ -78,7 +83,11 @@ impl Index {
             tracing::warn!(%reason, "no usable index: it is rebuilt from the journal");
         }
         let index = Self::empty(Source::empty(place), &opening.boot_id, opening.settings);
-        Ok(Opened { index, from: None, rebuilt })
+        Ok(Opened {
+            index,
+            from: None,
+            rebuilt,
+        })
     }
 }
 
@@ -92,18 +101,27 @@ fn read_control(place: &Place, opening: &Opening<'_>) -> Result<Option<Control>,
     };
     let control = Control::decode(&bytes)?;
     if let Some(reason) = place.condemned(&control.generation) {
-        return Err(format!("generation {} was set aside: {reason}", control.generation));
+        return Err(format!(
+            "generation {} was set aside: {reason}",
+            control.generation
+        ));
     }
     let at = control.image.after.position.segment;
     match opening.oldest_segment {
         Some(oldest) if oldest <= at => Ok(Some(control)),
-        Some(oldest) => Err(format!("the checkpoint is in segment {at}, the oldest is {oldest}")),
+        Some(oldest) => Err(format!(
+            "the checkpoint is in segment {at}, the oldest is {oldest}"
+        )),
         None => Err(format!("the checkpoint is in segment {at}, there is none")),
     }
 }
 
 /// An index as of a control file, or the reason why not.
-fn resume(place: &Place, opening: &Opening<'_>, control: Control) -> Result<Result<Opened, String>> {
+fn resume(
+    place: &Place,
+    opening: &Opening<'_>,
+    control: Control,
+) -> Result<Result<Opened, String>> {
     let mut control = Arc::new(control);
     let plan = Plan {
         place: place.clone(),
@@ -120,7 +138,12 @@ fn resume(place: &Place, opening: &Opening<'_>, control: Control) -> Result<Resu
         if let Some(survey) = obtained.survey {
             let image = survey.image(&control);
             let generation = obtained.generation.name.clone();
-            control = Arc::new(Control { image, generation, updating: None, ..(*control).clone() });
+            control = Arc::new(Control {
+                image,
+                generation,
+                updating: None,
+                ..(*control).clone()
+            });
             proven = true;
         }
         Source::open(place.clone(), obtained.generation)
@@ -130,5 +153,9 @@ fn resume(place: &Place, opening: &Opening<'_>, control: Control) -> Result<Resu
     let from = Some(control.image.after);
     let mut index = Index::as_of(source, control, &opening.boot_id, opening.settings);
     index.proven = proven;
-    Ok(Ok(Opened { index, from, rebuilt: None }))
+    Ok(Ok(Opened {
+        index,
+        from,
+        rebuilt: None,
+    }))
 }

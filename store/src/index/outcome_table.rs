@@ -18,9 +18,20 @@ pub(super) struct Ended {
 
 impl Ended {
     /// Saying the same again does not make it younger: compaction does that.
-    pub(super) fn new(old: Option<&Self>, outcome: Outcome, segment: SegmentNumber, time_ms: u64) -> Self {
-        let time_ms = old.filter(|old| old.outcome == outcome).map_or(time_ms, |old| old.time_ms);
-        Self { outcome, segment, time_ms }
+    pub(super) fn new(
+        old: Option<&Self>,
+        outcome: Outcome,
+        segment: SegmentNumber,
+        time_ms: u64,
+    ) -> Self {
+        let time_ms = old
+            .filter(|old| old.outcome == outcome)
+            .map_or(time_ms, |old| old.time_ms);
+        Self {
+            outcome,
+            segment,
+            time_ms,
+        }
     }
 }
 
@@ -46,7 +57,11 @@ impl Known for Ended {
             _ => return None,
         };
         let (segment, time_ms) = (fields.segment()?, fields.number()?);
-        fields.is_empty().then_some(Self { outcome, segment, time_ms })
+        fields.is_empty().then_some(Self {
+            outcome,
+            segment,
+            time_ms,
+        })
     }
 
     fn segment(&self) -> SegmentNumber {

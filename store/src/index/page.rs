@@ -20,7 +20,13 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(position: Position, len: u32, crc: u32, redeliveries: u16) -> Self {
-        Self { position, len, crc, redeliveries, live: true }
+        Self {
+            position,
+            len,
+            crc,
+            redeliveries,
+            live: true,
+        }
     }
 }
 
@@ -76,7 +82,8 @@ impl Page {
         }
         if index < self.base {
             let missing = usize::from(self.base - index);
-            self.slots.splice(0..0, std::iter::repeat_n(Slot::default(), missing));
+            self.slots
+                .splice(0..0, std::iter::repeat_n(Slot::default(), missing));
             self.base = index;
         }
         let at = usize::from(index - self.base);
@@ -107,7 +114,9 @@ impl Page {
 
     /// Sets a redelivery count; false if there is no such message.
     pub(super) fn set_redeliveries(&mut self, index: u8, count: u16) -> bool {
-        let slot = index.checked_sub(self.base).and_then(|at| self.slots.get_mut(usize::from(at)));
+        let slot = index
+            .checked_sub(self.base)
+            .and_then(|at| self.slots.get_mut(usize::from(at)));
         match slot.filter(|slot| slot.live) {
             Some(slot) => {
                 slot.redeliveries = count;
@@ -122,7 +131,9 @@ impl Page {
         let skip = usize::from(index.saturating_sub(self.base));
         let base = usize::from(self.base);
         let slots = self.slots.iter().enumerate().skip(skip);
-        slots.filter(|(_, slot)| slot.live).map(move |(at, slot)| ((base + at) as u8, slot))
+        slots
+            .filter(|(_, slot)| slot.live)
+            .map(move |(at, slot)| ((base + at) as u8, slot))
     }
 
     /// Index of the first live slot.
@@ -139,12 +150,18 @@ impl Page {
             let moved = slot.position.segment.0 != segment;
             let came_back = slot.redeliveries != 0;
             let gap = u64::from(index) - next;
-            put_number(&mut out, gap << 2 | u64::from(moved) << 1 | u64::from(came_back));
+            put_number(
+                &mut out,
+                gap << 2 | u64::from(moved) << 1 | u64::from(came_back),
+            );
             if moved {
                 put_number(&mut out, slot.position.segment.0);
                 (segment, end) = (slot.position.segment.0, 0);
             }
-            put_signed(&mut out, slot.position.offset.wrapping_sub(end).cast_signed());
+            put_signed(
+                &mut out,
+                slot.position.offset.wrapping_sub(end).cast_signed(),
+            );
             put_number(&mut out, u64::from(slot.len));
             out.extend(slot.crc.to_le_bytes());
             if came_back {
@@ -164,9 +181,14 @@ impl Page {
         for _ in 0..live {
             let head = fields.number()?;
             if head & 2 != 0 {
-                position = Position { segment: fields.segment()?, offset: 0 };
+                position = Position {
+                    segment: fields.segment()?,
+                    offset: 0,
+                };
             }
-            position.offset = position.offset.wrapping_add(fields.signed()?.cast_unsigned());
+            position.offset = position
+                .offset
+                .wrapping_add(fields.signed()?.cast_unsigned());
             let (len, crc) = (fields.u32()?, fields.fixed_u32()?);
             let redeliveries = if head & 1 != 0 { fields.u16()? } else { 0 };
             let index = u8::try_from(next.checked_add(head >> 2)?).ok()?;
@@ -179,7 +201,11 @@ impl Page {
 
     /// What the control file is to say of it.
     pub(super) fn mark(&self, crc: u32) -> PageMark {
-        PageMark { crc, live: self.live, first: self.first().unwrap_or(0) }
+        PageMark {
+            crc,
+            live: self.live,
+            first: self.first().unwrap_or(0),
+        }
     }
 }
 
@@ -190,7 +216,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn slot(segment: u64, offset: u64, len: u32, redeliveries: u16) -> Slot {
-        let position = Position { segment: SegmentNumber(segment), offset };
+        let position = Position {
+            segment: SegmentNumber(segment),
+            offset,
+        };
         Slot::new(position, len, len ^ 0x5555, redeliveries)
     }
 

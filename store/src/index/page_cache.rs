@@ -37,7 +37,14 @@ pub(super) struct PageCache {
 
 impl PageCache {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, bytes: 0, pages: 0, next_ticket: 0, line: VecDeque::new(), dirty: Vec::new() }
+        Self {
+            limit,
+            bytes: 0,
+            pages: 0,
+            next_ticket: 0,
+            line: VecDeque::new(),
+            dirty: Vec::new(),
+        }
     }
 
     /// A page came into memory; answers its ticket.
@@ -85,13 +92,23 @@ impl PageCache {
     }
 
     /// Goes along the line while there is too much in memory: a few steps, or all of it twice if `thorough`.
-    pub(super) fn evict(&mut self, thorough: bool, mut judge: impl FnMut(PageName, u64) -> Verdict) {
-        let steps = if thorough { self.line.len() * 2 } else { EVICT_STEP };
+    pub(super) fn evict(
+        &mut self,
+        thorough: bool,
+        mut judge: impl FnMut(PageName, u64) -> Verdict,
+    ) {
+        let steps = if thorough {
+            self.line.len() * 2
+        } else {
+            EVICT_STEP
+        };
         for _ in 0..steps {
             if self.bytes <= self.limit {
                 return;
             }
-            let Some((name, ticket)) = self.line.pop_front() else { return };
+            let Some((name, ticket)) = self.line.pop_front() else {
+                return;
+            };
             match judge(name, ticket) {
                 Verdict::Stale => {}
                 Verdict::Stays => self.line.push_back((name, ticket)),

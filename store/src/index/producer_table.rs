@@ -24,7 +24,10 @@ pub(crate) struct ProducerState {
 impl ProducerState {
     /// The state after the first message of a producer.
     pub(crate) fn first(sequence: u64) -> Self {
-        Self { last: sequence, window: 0 }
+        Self {
+            last: sequence,
+            window: 0,
+        }
     }
 
     /// Whether this sequence is stored. One below the window counts as stored.
@@ -71,13 +74,30 @@ pub(super) struct Producer {
 impl Producer {
     /// A producer's first message.
     pub(super) fn first(sequence: u64, segment: SegmentNumber, time_ms: u64) -> Self {
-        Self { state: ProducerState::first(sequence), base: segment, next: None, time_ms }
+        Self {
+            state: ProducerState::first(sequence),
+            base: segment,
+            next: None,
+            time_ms,
+        }
     }
 
     /// A record that says all at once. Saying the same again does not make it younger: compaction does that.
-    pub(super) fn absolute(old: Option<&Self>, state: ProducerState, segment: SegmentNumber, time_ms: u64) -> Self {
-        let time_ms = old.filter(|old| old.state == state).map_or(time_ms, |old| old.time_ms);
-        Self { state, base: segment, next: None, time_ms }
+    pub(super) fn absolute(
+        old: Option<&Self>,
+        state: ProducerState,
+        segment: SegmentNumber,
+        time_ms: u64,
+    ) -> Self {
+        let time_ms = old
+            .filter(|old| old.state == state)
+            .map_or(time_ms, |old| old.time_ms);
+        Self {
+            state,
+            base: segment,
+            next: None,
+            time_ms,
+        }
     }
 
     /// One more message of it.
@@ -125,7 +145,12 @@ impl Known for Producer {
         let (next, before) = (fields.segment()?, fields.number()?);
         // Segment 0 means "none" everywhere.
         let next = (next.0 != 0).then_some((next, before));
-        fields.is_empty().then_some(Self { state: ProducerState { last, window }, base, next, time_ms })
+        fields.is_empty().then_some(Self {
+            state: ProducerState { last, window },
+            base,
+            next,
+            time_ms,
+        })
     }
 
     fn segment(&self) -> SegmentNumber {
@@ -168,7 +193,10 @@ mod tests {
     fn carrying_a_producer_forward_does_not_make_it_younger() {
         let old = Producer::first(5, SegmentNumber(2), 1000);
         let carried = Producer::absolute(Some(&old), old.state, SegmentNumber(9), 5000);
-        assert_eq!((carried.time_ms, carried.segment()), (1000, SegmentNumber(9)));
+        assert_eq!(
+            (carried.time_ms, carried.segment()),
+            (1000, SegmentNumber(9))
+        );
         let news = Producer::absolute(Some(&old), ProducerState::first(6), SegmentNumber(9), 5000);
         assert_eq!(news.time_ms, 5000);
     }

@@ -45,7 +45,9 @@ pub(super) struct PageSlot {
 impl PageSlot {
     /// Whether nobody would miss it.
     pub(super) fn is_void(&self) -> bool {
-        self.stored.is_none() && !self.dirt.is_writing() && self.page.as_ref().is_none_or(|page| page.live() == 0)
+        self.stored.is_none()
+            && !self.dirt.is_writing()
+            && self.page.as_ref().is_none_or(|page| page.live() == 0)
     }
 
     pub(super) fn has_ticket(&self, ticket: u64) -> bool {
@@ -77,7 +79,12 @@ impl PageSlot {
     }
 
     /// The page, fetched if need be.
-    pub(super) fn load(&mut self, cache: &mut PageCache, source: &mut Source, name: PageName) -> Result<&mut Arc<Page>> {
+    pub(super) fn load(
+        &mut self,
+        cache: &mut PageCache,
+        source: &mut Source,
+        name: PageName,
+    ) -> Result<&mut Arc<Page>> {
         self.used = true;
         if self.page.is_none() {
             let page = match self.stored {
@@ -102,15 +109,25 @@ pub(super) fn fetch(source: &mut Source, (queue, page): PageName, mark: PageMark
 
 impl Queue {
     pub(super) fn from_image(image: &QueueImage) -> Self {
-        let stored = |mark: &PageMark| PageSlot { stored: Some(*mark), ..PageSlot::default() };
+        let stored = |mark: &PageMark| PageSlot {
+            stored: Some(*mark),
+            ..PageSlot::default()
+        };
         Self {
-            name: image.name.as_ref().map(|(name, segment)| (name.as_slice().into(), *segment)),
+            name: image
+                .name
+                .as_ref()
+                .map(|(name, segment)| (name.as_slice().into(), *segment)),
             mark: image.mark,
             count: image.count,
             bytes: image.bytes,
             next_seq: image.next_seq,
             tail: image.pages.last().map_or(0, |(page, _)| *page),
-            pages: image.pages.iter().map(|(page, mark)| (*page, stored(mark))).collect(),
+            pages: image
+                .pages
+                .iter()
+                .map(|(page, mark)| (*page, stored(mark)))
+                .collect(),
         }
     }
 
@@ -126,7 +143,10 @@ impl Queue {
         });
         QueueImage {
             id,
-            name: self.name.as_ref().map(|(name, segment)| (name.to_vec(), *segment)),
+            name: self
+                .name
+                .as_ref()
+                .map(|(name, segment)| (name.to_vec(), *segment)),
             mark: self.mark,
             count: self.count,
             bytes: self.bytes,
@@ -156,8 +176,17 @@ impl Queue {
         if number == self.tail {
             return;
         }
-        let Some(slot) = self.pages.get_mut(&number) else { return };
-        let Some(before) = slot.page.as_ref().filter(|page| page.live() == 0).map(|page| page.memory()) else { return };
+        let Some(slot) = self.pages.get_mut(&number) else {
+            return;
+        };
+        let Some(before) = slot
+            .page
+            .as_ref()
+            .filter(|page| page.live() == 0)
+            .map(|page| page.memory())
+        else {
+            return;
+        };
         if slot.is_void() {
             cache.leave(before);
             self.pages.remove(&number);

@@ -30,7 +30,9 @@ impl Hasher for IdHasher {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+        bytes
+            .iter()
+            .for_each(|byte| self.write_u32(u32::from(*byte)));
     }
 
     fn write_u32(&mut self, id: u32) {
@@ -57,9 +59,16 @@ impl QueueTable {
         Self::from_image(&[], QueueId(1), page_cache_bytes)
     }
 
-    pub(super) fn from_image(images: &[QueueImage], next: QueueId, page_cache_bytes: usize) -> Self {
+    pub(super) fn from_image(
+        images: &[QueueImage],
+        next: QueueId,
+        page_cache_bytes: usize,
+    ) -> Self {
         Self {
-            queues: images.iter().map(|image| (image.id, Queue::from_image(image))).collect(),
+            queues: images
+                .iter()
+                .map(|image| (image.id, Queue::from_image(image)))
+                .collect(),
             next,
             cache: PageCache::new(page_cache_bytes),
             gone: Vec::new(),
@@ -75,7 +84,11 @@ impl QueueTable {
     }
 
     pub(super) fn summaries(&self) -> Vec<QueueSummary> {
-        let mut all: Vec<_> = self.queues.iter().filter_map(|(id, queue)| queue.summary(*id)).collect();
+        let mut all: Vec<_> = self
+            .queues
+            .iter()
+            .filter_map(|(id, queue)| queue.summary(*id))
+            .collect();
         all.sort_unstable_by_key(|queue| queue.id);
         all
     }
@@ -94,10 +107,15 @@ impl QueueTable {
         mut visit: impl FnMut(&Slot),
     ) -> Result<Option<Queue>> {
         self.next = self.next.max(QueueId(id.0.saturating_add(1)));
-        let Some(mut queue) = self.queues.remove(&id) else { return Ok(None) };
+        let Some(mut queue) = self.queues.remove(&id) else {
+            return Ok(None);
+        };
         for (number, slot) in std::mem::take(&mut queue.pages) {
             if slot.stored.is_some() || slot.dirt.is_writing() {
-                self.gone.push(PageKey::Entries { queue: id, page: number });
+                self.gone.push(PageKey::Entries {
+                    queue: id,
+                    page: number,
+                });
             }
             match (slot.page, slot.stored) {
                 (Some(page), _) => {
@@ -115,7 +133,13 @@ impl QueueTable {
     }
 
     /// Stores a message; answers the one of that sequence that it replaces.
-    pub(super) fn put(&mut self, source: &mut Source, id: QueueId, seq: Seq, new: Slot) -> Result<Option<Slot>> {
+    pub(super) fn put(
+        &mut self,
+        source: &mut Source,
+        id: QueueId,
+        seq: Seq,
+        new: Slot,
+    ) -> Result<Option<Slot>> {
         let (number, index) = split(seq);
         self.next = self.next.max(QueueId(id.0.saturating_add(1)));
         let queue = self.queues.entry(id).or_default();
@@ -146,10 +170,19 @@ impl QueueTable {
     }
 
     /// Takes a message out.
-    pub(super) fn take(&mut self, source: &mut Source, id: QueueId, seq: Seq) -> Result<Option<Slot>> {
+    pub(super) fn take(
+        &mut self,
+        source: &mut Source,
+        id: QueueId,
+        seq: Seq,
+    ) -> Result<Option<Slot>> {
         let (number, index) = split(seq);
-        let Some(queue) = self.queues.get_mut(&id) else { return Ok(None) };
-        let Some(slot) = queue.pages.get_mut(&number) else { return Ok(None) };
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return Ok(None);
+        };
+        let Some(slot) = queue.pages.get_mut(&number) else {
+            return Ok(None);
+        };
         let page = slot.load(&mut self.cache, source, (id, number))?;
         if page.get(index).is_none() {
             return Ok(None);
@@ -171,32 +204,75 @@ impl QueueTable {
     }
 
     /// Sets a redelivery count; an unknown message is ignored.
-    pub(super) fn redelivered(&mut self, source: &mut Source, id: QueueId, seq: Seq, count: u16) -> Result<()> {
+    pub(super) fn redelivered(
+        &mut self,
+        source: &mut Source,
+        id: QueueId,
+        seq: Seq,
+        count: u16,
+    ) -> Result<()> {
         let (number, index) = split(seq);
-        let Some(slot) = self.queues.get_mut(&id).and_then(|queue| queue.pages.get_mut(&number)) else { return Ok(()) };
+        let Some(slot) = self
+            .queues
+            .get_mut(&id)
+            .and_then(|queue| queue.pages.get_mut(&number))
+        else {
+            return Ok(());
+        };
         let page = slot.load(&mut self.cache, source, (id, number))?;
-        if page.get(index).is_some() && Arc::make_mut(page).set_redeliveries(index, count) && slot.dirt.touch() {
+        if page.get(index).is_some()
+            && Arc::make_mut(page).set_redeliveries(index, count)
+            && slot.dirt.touch()
+        {
             self.cache.list_dirty((id, number));
         }
         Ok(())
     }
 
     /// One message.
-    pub(super) fn find(&mut self, source: &mut Source, id: QueueId, seq: Seq) -> Result<Option<Slot>> {
+    pub(super) fn find(
+        &mut self,
+        source: &mut Source,
+        id: QueueId,
+        seq: Seq,
+    ) -> Result<Option<Slot>> {
         let (number, index) = split(seq);
-        let Some(slot) = self.queues.get_mut(&id).and_then(|queue| queue.pages.get_mut(&number)) else { return Ok(None) };
-        let found = slot.load(&mut self.cache, source, (id, number))?.get(index).copied();
+        let Some(slot) = self
+            .queues
+            .get_mut(&id)
+            .and_then(|queue| queue.pages.get_mut(&number))
+        else {
+            return Ok(None);
+        };
+        let found = slot
+            .load(&mut self.cache, source, (id, number))?
+            .get(index)
+            .copied();
         self.keep_in_bounds();
         Ok(found)
     }
 
     /// Messages from a sequence on.
-    pub(super) fn entries(&mut self, source: &mut Source, id: QueueId, from: Seq, max: usize) -> Result<Vec<Entry>> {
+    pub(super) fn entries(
+        &mut self,
+        source: &mut Source,
+        id: QueueId,
+        from: Seq,
+        max: usize,
+    ) -> Result<Vec<Entry>> {
         let mut out = Vec::new();
         let (mut number, mut index) = split(from);
         while out.len() < max {
-            let Some(queue) = self.queues.get_mut(&id) else { break };
-            let Some((found, slot)) = queue.pages.range_mut(number..).find(|(_, slot)| !slot.is_empty()) else { break };
+            let Some(queue) = self.queues.get_mut(&id) else {
+                break;
+            };
+            let Some((found, slot)) = queue
+                .pages
+                .range_mut(number..)
+                .find(|(_, slot)| !slot.is_empty())
+            else {
+                break;
+            };
             let found = *found;
             let page = slot.load(&mut self.cache, source, (id, found))?;
             let start = if found == number { index } else { 0 };
@@ -221,17 +297,31 @@ impl QueueTable {
 
     /// Hands changed pages to a checkpoint, or all that are in memory if `full`; what stays in the old generation is put
     /// into `kept`.
-    pub(super) fn freeze(&mut self, full: bool, kept: &mut Vec<(PageKey, PageMark)>) -> Vec<FrozenPage> {
+    pub(super) fn freeze(
+        &mut self,
+        full: bool,
+        kept: &mut Vec<(PageKey, PageMark)>,
+    ) -> Vec<FrozenPage> {
         let mut frozen: Vec<FrozenPage> = self.gone.drain(..).map(|key| (key, None)).collect();
         let mut names = self.cache.take_dirty();
         if full {
             names = self.names_in_memory(kept);
         }
         for name @ (id, number) in names {
-            let Some(queue) = self.queues.get_mut(&id) else { continue };
-            let Some(slot) = queue.pages.get_mut(&number) else { continue };
+            let Some(queue) = self.queues.get_mut(&id) else {
+                continue;
+            };
+            let Some(slot) = queue.pages.get_mut(&number) else {
+                continue;
+            };
             if let Some(page) = freeze_page(slot, full) {
-                frozen.push((PageKey::Entries { queue: id, page: number }, page));
+                frozen.push((
+                    PageKey::Entries {
+                        queue: id,
+                        page: number,
+                    },
+                    page,
+                ));
             } else if slot.is_void() {
                 queue.emptied(&mut self.cache, name.1);
             }
@@ -246,7 +336,15 @@ impl QueueTable {
                 if slot.page.is_some() {
                     names.push((*id, *number));
                 } else {
-                    kept.extend(slot.stored.map(|mark| (PageKey::Entries { queue: *id, page: *number }, mark)));
+                    kept.extend(slot.stored.map(|mark| {
+                        (
+                            PageKey::Entries {
+                                queue: *id,
+                                page: *number,
+                            },
+                            mark,
+                        )
+                    }));
                 }
             }
         }
@@ -255,7 +353,11 @@ impl QueueTable {
 
     /// What the control file is to say; pages being written get their marks later.
     pub(super) fn image(&self) -> Vec<QueueImage> {
-        let mut images: Vec<_> = self.queues.iter().map(|(id, queue)| queue.image(*id)).collect();
+        let mut images: Vec<_> = self
+            .queues
+            .iter()
+            .map(|(id, queue)| queue.image(*id))
+            .collect();
         images.sort_unstable_by_key(|image| image.id);
         images
     }
@@ -263,8 +365,12 @@ impl QueueTable {
     /// The checkpoint with this page ended.
     pub(super) fn thaw(&mut self, name: PageName, mark: Option<PageMark>, stable: bool) {
         let (id, number) = name;
-        let Some(queue) = self.queues.get_mut(&id) else { return };
-        let Some(slot) = queue.pages.get_mut(&number) else { return };
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let Some(slot) = queue.pages.get_mut(&number) else {
+            return;
+        };
         if slot.dirt.thaw(stable) {
             self.cache.list_dirty(name);
         }
@@ -279,16 +385,21 @@ impl QueueTable {
     /// After a checkpoint: drops clean pages beyond the limit.
     pub(super) fn evict(&mut self) {
         let queues = &mut self.queues;
-        self.cache.evict(true, |name, ticket| judge(queues, name, ticket));
+        self.cache
+            .evict(true, |name, ticket| judge(queues, name, ticket));
     }
 
     /// After a page came into memory.
     fn keep_in_bounds(&mut self) {
         let queues = &mut self.queues;
-        self.cache.evict(false, |name, ticket| judge(queues, name, ticket));
+        self.cache
+            .evict(false, |name, ticket| judge(queues, name, ticket));
         if self.cache.is_stale() {
             let is_there = |(id, number): PageName, ticket| {
-                let slot = self.queues.get(&id).and_then(|queue| queue.pages.get(&number));
+                let slot = self
+                    .queues
+                    .get(&id)
+                    .and_then(|queue| queue.pages.get(&number));
                 slot.is_some_and(|slot| slot.has_ticket(ticket))
             };
             self.cache.prune(is_there);
@@ -311,8 +422,12 @@ fn freeze_page(slot: &mut PageSlot, full: bool) -> Option<Option<Arc<Page>>> {
 }
 
 fn judge(queues: &mut Queues, (id, number): PageName, ticket: u64) -> Verdict {
-    let slot = queues.get_mut(&id).and_then(|queue| queue.pages.get_mut(&number));
-    let Some(slot) = slot.filter(|slot| slot.has_ticket(ticket)) else { return Verdict::Stale };
+    let slot = queues
+        .get_mut(&id)
+        .and_then(|queue| queue.pages.get_mut(&number));
+    let Some(slot) = slot.filter(|slot| slot.has_ticket(ticket)) else {
+        return Verdict::Stale;
+    };
     if std::mem::take(&mut slot.used) || !slot.can_leave() {
         return Verdict::Stays;
     }

@@ -49,7 +49,9 @@ impl Segments {
     /// One live entry less.
     pub(super) fn sub(&mut self, segment: SegmentNumber, bytes: u64) {
         let at = self.find(segment).ok();
-        let Some(at) = at.filter(|at| self.list[*at].1.entries > 0 && self.list[*at].1.bytes >= bytes) else {
+        let Some(at) =
+            at.filter(|at| self.list[*at].1.entries > 0 && self.list[*at].1.bytes >= bytes)
+        else {
             self.broken = Some(segment);
             return;
         };
@@ -77,7 +79,9 @@ impl Segments {
     }
 
     pub(super) fn get(&self, segment: SegmentNumber) -> SegmentUse {
-        self.find(segment).map(|at| self.list[at].1).unwrap_or_default()
+        self.find(segment)
+            .map(|at| self.list[at].1)
+            .unwrap_or_default()
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -86,17 +90,25 @@ impl Segments {
 
     /// Those with anything live in them, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (SegmentNumber, SegmentUse)> {
-        self.list.iter().copied().filter(|(_, used)| used.entries > 0)
+        self.list
+            .iter()
+            .copied()
+            .filter(|(_, used)| used.entries > 0)
     }
 
     /// From a list in order.
     pub(super) fn from_sorted(list: Vec<(SegmentNumber, SegmentUse)>) -> Self {
         let bytes = list.iter().map(|(_, used)| used.bytes).sum();
-        Self { list, bytes, broken: None }
+        Self {
+            list,
+            bytes,
+            broken: None,
+        }
     }
 
     fn find(&self, segment: SegmentNumber) -> Result<usize, usize> {
-        self.list.binary_search_by_key(&segment, |(number, _)| *number)
+        self.list
+            .binary_search_by_key(&segment, |(number, _)| *number)
     }
 }
 
@@ -115,12 +127,21 @@ mod tests {
         for (segment, bytes) in [(3, 10), (5, 1), (4, 7), (3, 2)] {
             segments.add(SegmentNumber(segment), bytes);
         }
-        assert_eq!(segments.get(SegmentNumber(3)), SegmentUse { entries: 2, bytes: 12 });
+        assert_eq!(
+            segments.get(SegmentNumber(3)),
+            SegmentUse {
+                entries: 2,
+                bytes: 12
+            }
+        );
         assert_eq!(segments.bytes(), 20);
         segments.sub(SegmentNumber(3), 10);
         segments.shift(Some(SegmentNumber(3)), SegmentNumber(6), 2);
         segments.sub(SegmentNumber(6), 2);
-        assert_eq!(segments.iter().map(|(n, _)| n.0).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(
+            segments.iter().map(|(n, _)| n.0).collect::<Vec<_>>(),
+            [4, 5]
+        );
         assert_eq!(segments.bytes(), 8);
     }
 

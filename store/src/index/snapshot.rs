@@ -17,7 +17,9 @@ use super::source::read_page;
 use super::survey;
 use super::tally::Tally;
 use crate::error::{Error, Result};
-use crate::limits::{DATABASE_BATCH_OPS, DATABASE_BLOAT_BYTES, DATABASE_BLOAT_FACTOR, DATABASE_SPARE_BYTES};
+use crate::limits::{
+    DATABASE_BATCH_OPS, DATABASE_BLOAT_BYTES, DATABASE_BLOAT_FACTOR, DATABASE_SPARE_BYTES,
+};
 
 /// Everything that a checkpoint has to write, frozen by [`crate::index::Index::begin_checkpoint`].
 pub(crate) struct Snapshot {
@@ -88,15 +90,27 @@ impl Snapshot {
             Ok(work) => work,
             Err(reason) => {
                 let end = Err(Stop::Before(reason));
-                return Ok(Written { end, pages: Vec::new(), lookups: Vec::new() });
+                return Ok(Written {
+                    end,
+                    pages: Vec::new(),
+                    lookups: Vec::new(),
+                });
             }
         };
         let (pages, values) = work.encode_pages();
-        let end = if work.anew { work.write_anew(values, verify) } else { work.write_changes(&pages, values, verify) };
+        let end = if work.anew {
+            work.write_anew(values, verify)
+        } else {
+            work.write_changes(&pages, values, verify)
+        };
         if let Err(Stop::Lost(error)) = end {
             return Err(error);
         }
-        Ok(Written { end, pages, lookups: work.lookups.into_iter().map(|(key, _)| key).collect() })
+        Ok(Written {
+            end,
+            pages,
+            lookups: work.lookups.into_iter().map(|(key, _)| key).collect(),
+        })
     }
 }
 
@@ -114,7 +128,13 @@ impl Work {
                 }
                 Body::Staged(body) => {
                     let (value, crc) = seal_value(&bytes, &body);
-                    (Some(value), Some(PageMark { crc, ..PageMark::default() }))
+                    (
+                        Some(value),
+                        Some(PageMark {
+                            crc,
+                            ..PageMark::default()
+                        }),
+                    )
                 }
             };
             if let Some(mark) = mark {
@@ -132,14 +152,16 @@ impl Work {
         mut values: Vec<Change>,
         verify: &dyn Fn() -> Result<()>,
     ) -> Result<Stable, Stop> {
-        let (Some(generation), Some(stable)) = (self.generation.clone(), self.stable.clone()) else {
+        let (Some(generation), Some(stable)) = (self.generation.clone(), self.stable.clone())
+        else {
             return Err(Stop::Before("there is no generation to write to".into()));
         };
         verify().map_err(Stop::Lost)?;
         self.place.tidy(&[&generation.name, &stable.generation]);
         self.check_space(&values)?;
         self.prove(&*generation.database, &stable)?;
-        (self.image.producers, self.image.outcomes) = (stable.image.producers, stable.image.outcomes);
+        (self.image.producers, self.image.outcomes) =
+            (stable.image.producers, stable.image.outcomes);
         values.extend(self.encode_lookups(&*generation.database)?);
         let control = self.control(&generation.name);
         let updating = Updating {
@@ -149,16 +171,30 @@ impl Work {
             outcomes: self.image.outcomes,
         };
         let image = stable.image.clone();
-        let updating = Control { image, updating: Some(updating), ..control.clone() };
-        updating.write(&*self.place.fs, &self.place.dir).map_err(Stop::Midway)?;
-        self.write_values(&*generation.database, values).map_err(Stop::Midway)?;
+        let updating = Control {
+            image,
+            updating: Some(updating),
+            ..control.clone()
+        };
+        updating
+            .write(&*self.place.fs, &self.place.dir)
+            .map_err(Stop::Midway)?;
+        self.write_values(&*generation.database, values)
+            .map_err(Stop::Midway)?;
         self.conclude(generation, control, verify)
     }
 
-    fn write_anew(&mut self, mut values: Vec<Change>, verify: &dyn Fn() -> Result<()>) -> Result<Stable, Stop> {
+    fn write_anew(
+        &mut self,
+        mut values: Vec<Change>,
+        verify: &dyn Fn() -> Result<()>,
+    ) -> Result<Stable, Stop> {
         let old = self.generation.clone();
         verify().map_err(Stop::Lost)?;
-        let current = [old.as_ref().map(|old| &old.name), self.stable.as_ref().map(|stable| &stable.generation)];
+        let current = [
+            old.as_ref().map(|old| &old.name),
+            self.stable.as_ref().map(|stable| &stable.generation),
+        ];
         let current: Vec<&str> = current.into_iter().flatten().map(String::as_str).collect();
         self.place.tidy(&current);
         self.check_space(&values)?;
@@ -172,8 +208,11 @@ impl Work {
         if let Some(old) = old {
             self.copy_kept(&old, &*generation.database)?;
         }
-        self.write_values(&*generation.database, values).map_err(Stop::Midway)?;
-        self.place.sync_new(&generation.name).map_err(Stop::Midway)?;
+        self.write_values(&*generation.database, values)
+            .map_err(Stop::Midway)?;
+        self.place
+            .sync_new(&generation.name)
+            .map_err(Stop::Midway)?;
         let control = self.control(&generation.name);
         self.conclude(generation, control, verify)
     }
@@ -186,9 +225,15 @@ impl Work {
         verify: &dyn Fn() -> Result<()>,
     ) -> Result<Stable, Stop> {
         verify().map_err(Stop::Lost)?;
-        control.write(&*self.place.fs, &self.place.dir).map_err(Stop::Midway)?;
+        control
+            .write(&*self.place.fs, &self.place.dir)
+            .map_err(Stop::Midway)?;
         let bloated = is_bloated(&*generation.database, &control);
-        Ok(Stable { control: Arc::new(control), generation, bloated })
+        Ok(Stable {
+            control: Arc::new(control),
+            generation,
+            bloated,
+        })
     }
 
     fn control(&self, generation: &str) -> Control {
@@ -203,15 +248,18 @@ impl Work {
 
     /// A full disk must show before the database sees it.
     fn check_space(&self, values: &[Change]) -> Result<(), Stop> {
-        let changed: usize = values.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
+        let changed: usize = values
+            .iter()
+            .map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len))
+            .sum();
         let kept = self.kept.len() as u64 * 4096;
         let needed = DATABASE_SPARE_BYTES + DATABASE_BLOAT_FACTOR * (changed as u64 + kept);
         // Nothing is known of the directory before it is there; its parent is on the same disk.
         let dir = self.place.dir.parent().unwrap_or(&self.place.dir);
         match self.place.fs.available_space(dir) {
-            Ok(available) if available < needed => {
-                Err(Stop::Before(format!("{available} bytes of disk are left, a checkpoint may take {needed}")))
-            }
+            Ok(available) if available < needed => Err(Stop::Before(format!(
+                "{available} bytes of disk are left, a checkpoint may take {needed}"
+            ))),
             _ => Ok(()),
         }
     }
@@ -226,7 +274,9 @@ impl Work {
         if found == want {
             return Ok(());
         }
-        Err(Stop::Damage(format!("producers and outcomes are {found:?}, want {want:?}")))
+        Err(Stop::Damage(format!(
+            "producers and outcomes are {found:?}, want {want:?}"
+        )))
     }
 
     /// Values of what is looked up; the tallies follow what they replace in `database`.
@@ -235,7 +285,8 @@ impl Work {
         for (key, body) in &self.lookups {
             let tally = tally_of(&mut self.image, key);
             if let Some(old) = database.get(key).map_err(Stop::Damage)? {
-                let (_, crc) = open_value(key, &old).ok_or_else(|| Stop::Damage("a looked-up value is damaged".into()))?;
+                let (_, crc) = open_value(key, &old)
+                    .ok_or_else(|| Stop::Damage("a looked-up value is damaged".into()))?;
                 tally.sub(crc);
             }
             let value = body.as_ref().map(|body| seal_value(key, body));
@@ -305,7 +356,11 @@ impl Work {
 }
 
 fn tally_of<'a>(image: &'a mut Image, key: &[u8]) -> &'a mut Tally {
-    if key.first() == Some(&PRODUCER) { &mut image.producers } else { &mut image.outcomes }
+    if key.first() == Some(&PRODUCER) {
+        &mut image.producers
+    } else {
+        &mut image.outcomes
+    }
 }
 
 fn write_full_batch(database: &dyn Database, batch: &mut Vec<Change>) -> Result<(), Trouble> {
@@ -318,8 +373,13 @@ fn write_full_batch(database: &dyn Database, batch: &mut Vec<Change>) -> Result<
 /// Whether a new generation would be much smaller.
 fn is_bloated(database: &dyn Database, control: &Control) -> bool {
     let image = &control.image;
-    let messages: u64 = image.queues.iter().map(|queue| queue.count * 10 + queue.pages.len() as u64 * 64).sum();
+    let messages: u64 = image
+        .queues
+        .iter()
+        .map(|queue| queue.count * 10 + queue.pages.len() as u64 * 64)
+        .sum();
     let others = (image.producers.count.saturating_add(image.outcomes.count)).saturating_mul(128);
-    let limit = DATABASE_BLOAT_BYTES.saturating_add(DATABASE_BLOAT_FACTOR.saturating_mul(messages.saturating_add(others)));
+    let limit = DATABASE_BLOAT_BYTES
+        .saturating_add(DATABASE_BLOAT_FACTOR.saturating_mul(messages.saturating_add(others)));
     database.bytes_on_disk().is_ok_and(|bytes| bytes > limit)
 }

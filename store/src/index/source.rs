@@ -55,7 +55,10 @@ enum State {
 
 impl Source {
     pub(super) fn empty(place: Place) -> Self {
-        Self { place, state: State::Empty }
+        Self {
+            place,
+            state: State::Empty,
+        }
     }
 
     /// Begins to open; returns at once.
@@ -63,11 +66,21 @@ impl Source {
         let place = plan.place.clone();
         let name = plan.control.generation.clone();
         let (receiver, limit) = plan.start()?;
-        Ok(Self { place, state: State::Opening { name, receiver, limit } })
+        Ok(Self {
+            place,
+            state: State::Opening {
+                name,
+                receiver,
+                limit,
+            },
+        })
     }
 
     pub(super) fn open(place: Place, generation: Arc<Generation>) -> Self {
-        Self { place, state: State::Open(generation) }
+        Self {
+            place,
+            state: State::Open(generation),
+        }
     }
 
     pub(super) fn place(&self) -> &Place {
@@ -81,13 +94,22 @@ impl Source {
         }
         match &self.state {
             State::Open(generation) => Ok(Some(generation)),
-            State::Unusable(reason) => Err(Error::Index { reason: reason.clone() }),
+            State::Unusable(reason) => Err(Error::Index {
+                reason: reason.clone(),
+            }),
             State::Empty | State::Opening { .. } => Ok(None),
         }
     }
 
     fn wait(&mut self) {
-        let State::Opening { name, receiver, limit } = &self.state else { return };
+        let State::Opening {
+            name,
+            receiver,
+            limit,
+        } = &self.state
+        else {
+            return;
+        };
         let reason = match wait(receiver, *limit) {
             Ok(obtained) => {
                 self.state = State::Open(obtained.generation);
@@ -115,7 +137,9 @@ impl Source {
 
     /// The value of a key that nothing lists; its own checksum is all that proves it.
     pub(super) fn lookup(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let Some(generation) = self.ready()? else { return Ok(None) };
+        let Some(generation) = self.ready()? else {
+            return Ok(None);
+        };
         let value = match generation.database.get(key) {
             Ok(None) => return Ok(None),
             Ok(Some(value)) => value,
@@ -137,15 +161,25 @@ impl Source {
     }
 
     /// Visits values from a key on, in order.
-    pub(super) fn scan(&mut self, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
-        let Some(generation) = self.ready()? else { return Ok(()) };
+    pub(super) fn scan(
+        &mut self,
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<()> {
+        let Some(generation) = self.ready()? else {
+            return Ok(());
+        };
         let scanned = generation.database.scan(from, visit);
         scanned.map_err(|trouble| self.condemn(trouble))
     }
 }
 
 /// Reads a page and compares it with what the control file says of it.
-pub(super) fn read_page(generation: &Generation, key: PageKey, mark: PageMark) -> Result<Vec<u8>, Trouble> {
+pub(super) fn read_page(
+    generation: &Generation,
+    key: PageKey,
+    mark: PageMark,
+) -> Result<Vec<u8>, Trouble> {
     let bytes = key.to_bytes();
     let Some(value) = generation.database.get(&bytes)? else {
         return Err(format!("{key:?} is missing"));
@@ -159,11 +193,18 @@ pub(super) fn read_page(generation: &Generation, key: PageKey, mark: PageMark) -
     Ok(body.to_vec())
 }
 
-fn wait(receiver: &Receiver<Result<Obtained, Trouble>>, limit: Duration) -> Result<Obtained, Trouble> {
+fn wait(
+    receiver: &Receiver<Result<Obtained, Trouble>>,
+    limit: Duration,
+) -> Result<Obtained, Trouble> {
     match receiver.recv_timeout(limit) {
         Ok(obtained) => obtained,
-        Err(RecvTimeoutError::Timeout) => Err(format!("opening the database takes longer than {limit:?}")),
-        Err(RecvTimeoutError::Disconnected) => Err("the thread that opens the database ended".into()),
+        Err(RecvTimeoutError::Timeout) => {
+            Err(format!("opening the database takes longer than {limit:?}"))
+        }
+        Err(RecvTimeoutError::Disconnected) => {
+            Err("the thread that opens the database ended".into())
+        }
     }
 }
 
@@ -179,17 +220,26 @@ impl Plan {
         let (sender, receiver) = sync_channel(1);
         let pages = u32::try_from(self.control.pages().count()).unwrap_or(u32::MAX);
         let limit = DATABASE_OPEN_TIME + DATABASE_OPEN_TIME_PER_PAGE * pages;
-        let spawned = thread::Builder::new().name("index-open".into()).spawn(move || {
-            // The receiver is gone if it took too long: then nobody wants the result.
-            let _ = sender.send(self.obtain());
-        });
-        spawned.map_err(|error| Error::Thread { name: "index-open", why: error.to_string() })?;
+        let spawned = thread::Builder::new()
+            .name("index-open".into())
+            .spawn(move || {
+                // The receiver is gone if it took too long: then nobody wants the result.
+                let _ = sender.send(self.obtain());
+            });
+        spawned.map_err(|error| Error::Thread {
+            name: "index-open",
+            why: error.to_string(),
+        })?;
         Ok((receiver, limit))
     }
 
     /// Opens the generation, or a proven copy of it; looks through all of it when a checkpoint was under way.
     fn obtain(&self) -> Result<Obtained, Trouble> {
-        let generation = if self.copy { None } else { self.open_in_place()? };
+        let generation = if self.copy {
+            None
+        } else {
+            self.open_in_place()?
+        };
         let copied = generation.is_none();
         let generation = Arc::new(match generation {
             Some(generation) => generation,
@@ -197,18 +247,29 @@ impl Plan {
         });
         if self.control.updating.is_none() && !copied {
             self.check_last_written(&generation)?;
-            return Ok(Obtained { generation, survey: None });
+            return Ok(Obtained {
+                generation,
+                survey: None,
+            });
         }
         let survey = Survey::of(&*generation.database, &self.control)?;
         survey.prove(&self.control, self.same_boot)?;
-        Ok(Obtained { generation, survey: Some(survey) })
+        Ok(Obtained {
+            generation,
+            survey: Some(survey),
+        })
     }
 
     /// None if somebody else has it open for longer than it takes to close it.
     fn open_in_place(&self) -> Result<Option<Generation>, Trouble> {
         let name = &self.control.generation;
         let path = self.place.path(name);
-        if self.place.fs.list(&self.place.dir).is_ok_and(|names| !names.contains(name)) {
+        if self
+            .place
+            .fs
+            .list(&self.place.dir)
+            .is_ok_and(|names| !names.contains(name))
+        {
             return Err(format!("{} is missing", path.display()));
         }
         let mut waited = Duration::ZERO;
@@ -238,7 +299,11 @@ impl Plan {
         let mut want = Vec::new();
         control::put_after(&mut want, self.control.image.after);
         let found = generation.database.get(AT)?;
-        if found.as_deref().and_then(|value| open_value(AT, value)).is_some_and(|(body, _)| body == want) {
+        if found
+            .as_deref()
+            .and_then(|value| open_value(AT, value))
+            .is_some_and(|(body, _)| body == want)
+        {
             return Ok(());
         }
         Err("the database does not end where the control file says".into())

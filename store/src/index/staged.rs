@@ -71,7 +71,12 @@ impl StagedOperation {
         let (queue, seq) = (QueueId(fields.u32()?), Seq(fields.number()?));
         let what = match kind {
             MESSAGE | MESSAGE_WITH_PRODUCER => {
-                let slot = Slot::new(fields.position()?, fields.u32()?, fields.u32()?, fields.u16()?);
+                let slot = Slot::new(
+                    fields.position()?,
+                    fields.u32()?,
+                    fields.u32()?,
+                    fields.u16()?,
+                );
                 let producer = if kind == MESSAGE_WITH_PRODUCER {
                     Some((Box::from(fields.bytes()?), fields.number()?))
                 } else {
@@ -79,7 +84,9 @@ impl StagedOperation {
                 };
                 Staged::Message { slot, producer }
             }
-            REMOVED => Staged::Removed { segment: fields.segment()? },
+            REMOVED => Staged::Removed {
+                segment: fields.segment()?,
+            },
             _ => return None,
         };
         Some(Self { queue, seq, what })
@@ -90,7 +97,9 @@ impl StagedOperation {
 pub(super) fn encode_chunk(operations: &[StagedOperation]) -> Vec<u8> {
     let mut out = Vec::new();
     put_number(&mut out, operations.len() as u64);
-    operations.iter().for_each(|operation| operation.put(&mut out));
+    operations
+        .iter()
+        .for_each(|operation| operation.put(&mut out));
     out
 }
 
@@ -98,7 +107,9 @@ pub(super) fn encode_chunk(operations: &[StagedOperation]) -> Vec<u8> {
 pub(super) fn decode_chunk(body: &[u8]) -> Option<Vec<StagedOperation>> {
     let mut fields = Fields::new(body);
     let count = fields.count()?;
-    let operations = (0..count).map(|_| StagedOperation::read(&mut fields)).collect::<Option<Vec<_>>>()?;
+    let operations = (0..count)
+        .map(|_| StagedOperation::read(&mut fields))
+        .collect::<Option<Vec<_>>>()?;
     fields.is_empty().then_some(operations)
 }
 
@@ -109,13 +120,28 @@ mod tests {
 
     #[test]
     fn a_chunk_comes_back_and_cut_ones_are_refused() {
-        let position = Position { segment: SegmentNumber(4), offset: 5000 };
+        let position = Position {
+            segment: SegmentNumber(4),
+            offset: 5000,
+        };
         let slot = Slot::new(position, 1000, 0xffff_0000, 3);
-        let operation = |what| StagedOperation { queue: QueueId(3), seq: Seq(12), what };
+        let operation = |what| StagedOperation {
+            queue: QueueId(3),
+            seq: Seq(12),
+            what,
+        };
         let operations = vec![
-            operation(Staged::Message { slot, producer: None }),
-            operation(Staged::Message { slot, producer: Some((Box::from(&b"p=id"[..]), 9)) }),
-            operation(Staged::Removed { segment: SegmentNumber(8) }),
+            operation(Staged::Message {
+                slot,
+                producer: None,
+            }),
+            operation(Staged::Message {
+                slot,
+                producer: Some((Box::from(&b"p=id"[..]), 9)),
+            }),
+            operation(Staged::Removed {
+                segment: SegmentNumber(8),
+            }),
         ];
         let body = encode_chunk(&operations);
         assert_eq!(decode_chunk(&body), Some(operations));

@@ -52,12 +52,23 @@ struct Chunk {
 impl StagedTable {
     pub(super) fn from_image(images: &[StagedImage], next: StagedId) -> Self {
         let open = images.iter().map(|image| {
-            let chunks = image.chunks.iter().map(|mark| Chunk { stored: Some(*mark), dirt: Dirt::Clean });
+            let chunks = image.chunks.iter().map(|mark| Chunk {
+                stored: Some(*mark),
+                dirt: Dirt::Clean,
+            });
             let count = usize::try_from(image.operations).unwrap_or(usize::MAX);
-            let transaction = Transaction { count, chunks: chunks.collect(), ..Transaction::default() };
+            let transaction = Transaction {
+                count,
+                chunks: chunks.collect(),
+                ..Transaction::default()
+            };
             (image.id, transaction)
         });
-        Self { open: open.collect(), next, ..Self::default() }
+        Self {
+            open: open.collect(),
+            next,
+            ..Self::default()
+        }
     }
 
     pub(super) fn next(&self) -> StagedId {
@@ -93,14 +104,23 @@ impl StagedTable {
     }
 
     /// Ends a transaction; answers what was held back, still counted in its segments.
-    pub(super) fn end(&mut self, source: &mut Source, id: StagedId) -> Result<Vec<StagedOperation>> {
+    pub(super) fn end(
+        &mut self,
+        source: &mut Source,
+        id: StagedId,
+    ) -> Result<Vec<StagedOperation>> {
         self.note_id(id);
-        let Some(transaction) = self.open.get_mut(&id) else { return Ok(Vec::new()) };
+        let Some(transaction) = self.open.get_mut(&id) else {
+            return Ok(Vec::new());
+        };
         transaction.load(source, id)?;
         let operations = transaction.operations.take().unwrap_or_default();
         for (chunk, number) in transaction.chunks.iter().zip(0u64..) {
             if chunk.stored.is_some() || chunk.dirt.is_writing() {
-                self.ended.push(PageKey::Staged { transaction: id, chunk: number });
+                self.ended.push(PageKey::Staged {
+                    transaction: id,
+                    chunk: number,
+                });
             }
         }
         self.open.remove(&id);
@@ -118,7 +138,9 @@ impl StagedTable {
         id: StagedId,
         name: Name,
     ) -> Result<Option<&StagedOperation>> {
-        let Some(transaction) = self.open.get_mut(&id) else { return Ok(None) };
+        let Some(transaction) = self.open.get_mut(&id) else {
+            return Ok(None);
+        };
         transaction.load(source, id)?;
         let at = transaction.places.get(&name);
         Ok(at.and_then(|at| transaction.operations.as_ref()?.get(*at)))
@@ -126,14 +148,21 @@ impl StagedTable {
 
     /// Hands changed chunks to a checkpoint (all that are in memory if `full`), and the keys that can go.
     /// What stays in the old generation is put into `kept`.
-    pub(super) fn freeze(&mut self, full: bool, kept: &mut Vec<(PageKey, PageMark)>) -> Vec<(PageKey, Option<Vec<u8>>)> {
+    pub(super) fn freeze(
+        &mut self,
+        full: bool,
+        kept: &mut Vec<(PageKey, PageMark)>,
+    ) -> Vec<(PageKey, Option<Vec<u8>>)> {
         let mut out = Vec::new();
         self.ending = std::mem::take(&mut self.ended);
         out.extend(self.removable.drain(..).map(|key| (key, None)));
         for (id, transaction) in &mut self.open {
             let operations = transaction.operations.as_deref();
             for (chunk, number) in transaction.chunks.iter_mut().zip(0u64..) {
-                let key = PageKey::Staged { transaction: *id, chunk: number };
+                let key = PageKey::Staged {
+                    transaction: *id,
+                    chunk: number,
+                };
                 let Some(operations) = operations else {
                     kept.extend(chunk.stored.map(|mark| (key, mark)));
                     continue;
@@ -152,7 +181,11 @@ impl StagedTable {
         let images = self.open.iter().map(|(id, transaction)| StagedImage {
             id: *id,
             operations: transaction.count as u64,
-            chunks: transaction.chunks.iter().map(|chunk| chunk.stored.unwrap_or_default()).collect(),
+            chunks: transaction
+                .chunks
+                .iter()
+                .map(|chunk| chunk.stored.unwrap_or_default())
+                .collect(),
         });
         images.collect()
     }
@@ -187,19 +220,35 @@ impl Transaction {
         let mut operations = Vec::new();
         for (chunk, number) in self.chunks.iter().zip(0u64..) {
             let Some(mark) = chunk.stored else { continue };
-            let body = source.page(PageKey::Staged { transaction: id, chunk: number }, mark)?;
+            let body = source.page(
+                PageKey::Staged {
+                    transaction: id,
+                    chunk: number,
+                },
+                mark,
+            )?;
             let Some(mut more) = decode_chunk(&body) else {
-                return Err(source.condemn(format!("chunk {number} of a staged transaction is damaged")));
+                return Err(
+                    source.condemn(format!("chunk {number} of a staged transaction is damaged"))
+                );
             };
             operations.append(&mut more);
         }
         // A chunk written by a checkpoint that did not become stable may hold more than is to be replayed onto.
         operations.truncate(self.count);
         if operations.len() < self.count {
-            let reason = format!("a staged transaction has {} operations, want {}", operations.len(), self.count);
+            let reason = format!(
+                "a staged transaction has {} operations, want {}",
+                operations.len(),
+                self.count
+            );
             return Err(source.condemn(reason));
         }
-        self.places = operations.iter().enumerate().map(|(at, operation)| (name(operation), at)).collect();
+        self.places = operations
+            .iter()
+            .enumerate()
+            .map(|(at, operation)| (name(operation), at))
+            .collect();
         self.operations = Some(operations);
         Ok(())
     }
@@ -207,7 +256,10 @@ impl Transaction {
     /// Adds an operation, or replaces the one of that name.
     fn put(&mut self, operation: StagedOperation) -> Option<StagedOperation> {
         let operations = self.operations.get_or_insert_default();
-        let at = *self.places.entry(name(&operation)).or_insert(operations.len());
+        let at = *self
+            .places
+            .entry(name(&operation))
+            .or_insert(operations.len());
         let old = if at < operations.len() {
             Some(std::mem::replace(&mut operations[at], operation))
         } else {
@@ -216,7 +268,8 @@ impl Transaction {
         };
         self.count = operations.len();
         let chunk = at / STAGED_CHUNK;
-        self.chunks.resize(self.chunks.len().max(chunk + 1), Chunk::default());
+        self.chunks
+            .resize(self.chunks.len().max(chunk + 1), Chunk::default());
         self.chunks[chunk].dirt.touch();
         old
     }
@@ -227,6 +280,9 @@ fn name(operation: &StagedOperation) -> Name {
 }
 
 fn chunk_of(operations: &[StagedOperation], number: u64) -> &[StagedOperation] {
-    let from = usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(STAGED_CHUNK).min(operations.len());
+    let from = usize::try_from(number)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(STAGED_CHUNK)
+        .min(operations.len());
     &operations[from..operations.len().min(from + STAGED_CHUNK)]
 }

@@ -41,7 +41,12 @@ impl Survey {
     /// # Errors
     /// Trouble with the database, or a value that is damaged in itself.
     pub(super) fn of(database: &dyn Database, control: &Control) -> Result<Self, Trouble> {
-        let staged: BTreeMap<_, _> = control.image.staged.iter().map(|image| (image.id, image.operations)).collect();
+        let staged: BTreeMap<_, _> = control
+            .image
+            .staged
+            .iter()
+            .map(|image| (image.id, image.operations))
+            .collect();
         let mut survey = Self::default();
         let mut damaged = None;
         database.scan(&[], &mut |key, value| {
@@ -50,33 +55,54 @@ impl Survey {
             damaged.is_none()
         })?;
         match damaged {
-            Some(key) => Err(format!("the value of key {:?} is damaged", String::from_utf8_lossy(&key))),
+            Some(key) => Err(format!(
+                "the value of key {:?} is damaged",
+                String::from_utf8_lossy(&key)
+            )),
             None => Ok(survey),
         }
     }
 
     /// None if the value is damaged.
-    fn take_in(&mut self, key: &[u8], value: &[u8], staged: &BTreeMap<StagedId, u64>) -> Option<()> {
+    fn take_in(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        staged: &BTreeMap<StagedId, u64>,
+    ) -> Option<()> {
         let (body, crc) = open_value(key, value)?;
         match *key.first()? {
             PRODUCER => {
                 self.producers.add(crc);
-                self.segments.add(Producer::decode(body)?.segment(), NOTE_BYTES);
+                self.segments
+                    .add(Producer::decode(body)?.segment(), NOTE_BYTES);
             }
             OUTCOME => {
                 self.outcomes.add(crc);
-                self.segments.add(Ended::decode(body)?.segment(), NOTE_BYTES);
+                self.segments
+                    .add(Ended::decode(body)?.segment(), NOTE_BYTES);
             }
             _ if key == AT => {}
             _ => match PageKey::from_bytes(key)? {
-                key @ PageKey::Entries { queue, page } => self.take_in_page(key, queue, page, &Page::decode(body)?, crc),
+                key @ PageKey::Entries { queue, page } => {
+                    self.take_in_page(key, queue, page, &Page::decode(body)?, crc)
+                }
                 key @ PageKey::Staged { transaction, chunk } => {
-                    self.pages.insert(key, PageMark { crc, ..PageMark::default() });
+                    self.pages.insert(
+                        key,
+                        PageMark {
+                            crc,
+                            ..PageMark::default()
+                        },
+                    );
                     let operations = decode_chunk(body)?;
                     // What was staged after the place that is replayed from will be staged again.
                     let count = staged.get(&transaction).copied().unwrap_or(0);
                     let count = count.saturating_sub(chunk.saturating_mul(STAGED_CHUNK as u64));
-                    for operation in operations.iter().take(usize::try_from(count).unwrap_or(usize::MAX)) {
+                    for operation in operations
+                        .iter()
+                        .take(usize::try_from(count).unwrap_or(usize::MAX))
+                    {
                         let (segment, bytes) = operation.pinned();
                         self.segments.add(segment, bytes);
                     }
@@ -93,7 +119,8 @@ impl Survey {
             count.count += 1;
             count.bytes += u64::from(slot.len);
             count.next_seq = join(number, index).next();
-            self.segments.add(slot.position.segment, message_bytes(slot.len));
+            self.segments
+                .add(slot.position.segment, message_bytes(slot.len));
         }
     }
 
@@ -103,18 +130,28 @@ impl Survey {
     /// The first difference, for the log.
     pub(super) fn prove(&self, control: &Control, same_boot: bool) -> Result<(), Trouble> {
         let stable: BTreeMap<_, _> = control.pages().collect();
-        let changed: BTreeMap<_, _> = control.updating.iter().flat_map(|updating| updating.pages.iter().copied()).collect();
+        let changed: BTreeMap<_, _> = control
+            .updating
+            .iter()
+            .flat_map(|updating| updating.pages.iter().copied())
+            .collect();
         for (key, mark) in &stable {
             let found = self.pages.get(key);
             let as_before = found.is_some_and(|found| found.crc == mark.crc);
-            let as_after = changed.get(key).is_some_and(|after| after.map(|mark| mark.crc) == found.map(|mark| mark.crc));
+            let as_after = changed
+                .get(key)
+                .is_some_and(|after| after.map(|mark| mark.crc) == found.map(|mark| mark.crc));
             if !as_before && !as_after {
-                return Err(format!("{key:?}: found {found:?}, want {mark:?} or what the last checkpoint made of it"));
+                return Err(format!(
+                    "{key:?}: found {found:?}, want {mark:?} or what the last checkpoint made of it"
+                ));
             }
         }
         for (key, found) in &self.pages {
             let is_left_over = matches!(key, PageKey::Staged { .. });
-            let as_after = changed.get(key).is_some_and(|after| after.is_some_and(|mark| mark.crc == found.crc));
+            let as_after = changed
+                .get(key)
+                .is_some_and(|after| after.is_some_and(|mark| mark.crc == found.crc));
             if !stable.contains_key(key) && !as_after && !is_left_over {
                 return Err(format!("{key:?} is there and should not be"));
             }
@@ -131,8 +168,13 @@ impl Survey {
             Some(updating) if found == (updating.producers, updating.outcomes) => Ok(()),
             // A mixture of before and after, which only the page cache of this very run of the host can vouch for.
             Some(_) if same_boot => Ok(()),
-            Some(_) => Err("a checkpoint was cut off by the end of its host, and not all of it is there".into()),
-            None => Err(format!("producers and outcomes are {found:?}, the control file says otherwise")),
+            Some(_) => Err(
+                "a checkpoint was cut off by the end of its host, and not all of it is there"
+                    .into(),
+            ),
+            None => Err(format!(
+                "producers and outcomes are {found:?}, the control file says otherwise"
+            )),
         }
     }
 
@@ -142,16 +184,35 @@ impl Survey {
         image.producers = self.producers;
         image.outcomes = self.outcomes;
         for staged in &mut image.staged {
-            let key = |chunk| PageKey::Staged { transaction: staged.id, chunk };
-            let marks = (0u64..).zip(&staged.chunks).map(|(chunk, old)| *self.pages.get(&key(chunk)).unwrap_or(old));
+            let key = |chunk| PageKey::Staged {
+                transaction: staged.id,
+                chunk,
+            };
+            let marks = (0u64..)
+                .zip(&staged.chunks)
+                .map(|(chunk, old)| *self.pages.get(&key(chunk)).unwrap_or(old));
             staged.chunks = marks.collect();
         }
-        let mut queues: BTreeMap<QueueId, QueueImage> =
-            image.queues.drain(..).map(|queue| (queue.id, QueueImage { pages: Vec::new(), ..queue })).collect();
+        let mut queues: BTreeMap<QueueId, QueueImage> = image
+            .queues
+            .drain(..)
+            .map(|queue| {
+                (
+                    queue.id,
+                    QueueImage {
+                        pages: Vec::new(),
+                        ..queue
+                    },
+                )
+            })
+            .collect();
         for (key, mark) in &self.pages {
             // A queue that the stable place does not know yet gets its name in the replay.
             if let PageKey::Entries { queue, page } = key {
-                let queue = queues.entry(*queue).or_insert_with(|| QueueImage { id: *queue, ..QueueImage::default() });
+                let queue = queues.entry(*queue).or_insert_with(|| QueueImage {
+                    id: *queue,
+                    ..QueueImage::default()
+                });
                 queue.pages.push((*page, *mark));
             }
         }
@@ -161,7 +222,10 @@ impl Survey {
             queue.next_seq = queue.next_seq.max(found.next_seq);
             let named = queue.name.as_ref().map(|(_, segment)| *segment);
             let marked = queue.mark.map(|(_, segment)| segment);
-            named.iter().chain(&marked).for_each(|segment| self.segments.add(*segment, NOTE_BYTES));
+            named
+                .iter()
+                .chain(&marked)
+                .for_each(|segment| self.segments.add(*segment, NOTE_BYTES));
         }
         image.queues = queues.into_values().collect();
         image.segments = self.segments.iter().collect();
@@ -187,5 +251,9 @@ pub(super) fn tallies(database: &dyn Database) -> Result<(Tally, Tally), Trouble
             !damaged
         })?;
     }
-    if damaged { Err("a producer or outcome is damaged".into()) } else { Ok((producers, outcomes)) }
+    if damaged {
+        Err("a producer or outcome is damaged".into())
+    } else {
+        Ok((producers, outcomes))
+    }
 }

@@ -48,8 +48,20 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(super) fn new(seq: Seq, slot: &Slot) -> Self {
-        let Slot { position, len, crc, redeliveries, .. } = *slot;
-        Self { seq, position, len, crc, redeliveries }
+        let Slot {
+            position,
+            len,
+            crc,
+            redeliveries,
+            ..
+        } = *slot;
+        Self {
+            seq,
+            position,
+            len,
+            crc,
+            redeliveries,
+        }
     }
 }
 
@@ -95,10 +107,19 @@ impl Index {
     }
 
     /// As of a control file.
-    pub(super) fn as_of(source: Source, control: Arc<Control>, boot_id: &str, settings: &Settings) -> Self {
+    pub(super) fn as_of(
+        source: Source,
+        control: Arc<Control>,
+        boot_id: &str,
+        settings: &Settings,
+    ) -> Self {
         let image = &control.image;
         Self {
-            queues: QueueTable::from_image(&image.queues, image.next_queue, settings.page_cache_bytes),
+            queues: QueueTable::from_image(
+                &image.queues,
+                image.next_queue,
+                settings.page_cache_bytes,
+            ),
             staged: StagedTable::from_image(&image.staged, image.next_staged),
             segments: Segments::from_sorted(image.segments.clone()),
             stable: Some(Arc::clone(&control)),
@@ -114,11 +135,18 @@ impl Index {
     /// # Errors
     /// [`Error::Index`] when a page cannot be had from the database: the index has been set aside on disk, and opening
     /// it again rebuilds it.
-    pub(crate) fn apply(&mut self, record: &Record<'_>, at: RecordPlace, time_ms: u64) -> Result<()> {
+    pub(crate) fn apply(
+        &mut self,
+        record: &Record<'_>,
+        at: RecordPlace,
+        time_ms: u64,
+    ) -> Result<()> {
         self.take_in(record, at, time_ms)?;
         match self.segments.broken() {
             None => Ok(()),
-            Some(segment) => Err(self.source.condemn(format!("use of segment {segment} fell below zero"))),
+            Some(segment) => Err(self
+                .source
+                .condemn(format!("use of segment {segment} fell below zero"))),
         }
     }
 
@@ -127,69 +155,115 @@ impl Index {
         match record {
             Record::Seal(_) => Ok(()),
             Record::Message(message) => self.apply_message(message, at, time_ms),
-            Record::Removed { queue, seqs } => seqs.iter().try_for_each(|seq| self.apply_removed(*queue, *seq)),
+            Record::Removed { queue, seqs } => seqs
+                .iter()
+                .try_for_each(|seq| self.apply_removed(*queue, *seq)),
             Record::Queue { queue, name } => {
                 self.apply_queue(*queue, name, segment);
                 Ok(())
             }
             Record::QueueRemoved { queue } => self.apply_queue_removed(*queue),
             Record::Redelivered { queue, seq, count } => {
-                self.queues.redelivered(&mut self.source, *queue, *seq, *count)
+                self.queues
+                    .redelivered(&mut self.source, *queue, *seq, *count)
             }
             Record::DispatchMark { queue, seq } => {
-                let old = self.queues.get_or_create(*queue).mark.replace((*seq, segment));
-                self.segments.shift(old.map(|(_, segment)| segment), segment, NOTE_BYTES);
+                let old = self
+                    .queues
+                    .get_or_create(*queue)
+                    .mark
+                    .replace((*seq, segment));
+                self.segments
+                    .shift(old.map(|(_, segment)| segment), segment, NOTE_BYTES);
                 Ok(())
             }
             Record::Producer { id, last, window } => {
-                let state = ProducerState { last: *last, window: *window };
+                let state = ProducerState {
+                    last: *last,
+                    window: *window,
+                };
                 let new = |old: Option<&Producer>| Producer::absolute(old, state, segment, time_ms);
-                self.producers.change(&mut self.source, &mut self.segments, id, new)
+                self.producers
+                    .change(&mut self.source, &mut self.segments, id, new)
             }
-            Record::Outcome { transaction, outcome } => {
+            Record::Outcome {
+                transaction,
+                outcome,
+            } => {
                 let new = |old: Option<&Ended>| Ended::new(old, *outcome, segment, time_ms);
-                self.outcomes.change(&mut self.source, &mut self.segments, transaction, new)
+                self.outcomes
+                    .change(&mut self.source, &mut self.segments, transaction, new)
             }
-            Record::Staged { transaction, record } => self.apply_staged(*transaction, record, at),
+            Record::Staged {
+                transaction,
+                record,
+            } => self.apply_staged(*transaction, record, at),
             Record::StagedCommit { transaction } => self.apply_staged_commit(*transaction, time_ms),
             Record::StagedRollback { transaction } => self.apply_staged_rollback(*transaction),
         }
     }
 
-    fn apply_message(&mut self, message: &MessageRecord<'_>, at: RecordPlace, time_ms: u64) -> Result<()> {
-        let slot = Slot::new(at.position, at.payload_len, at.payload_crc, message.redeliveries);
-        self.segments.add(at.position.segment, message_bytes(slot.len));
+    fn apply_message(
+        &mut self,
+        message: &MessageRecord<'_>,
+        at: RecordPlace,
+        time_ms: u64,
+    ) -> Result<()> {
+        let slot = Slot::new(
+            at.position,
+            at.payload_len,
+            at.payload_crc,
+            message.redeliveries,
+        );
+        self.segments
+            .add(at.position.segment, message_bytes(slot.len));
         self.put(message.queue, message.seq, slot)?;
         // A moved message says nothing new of its producer, which is carried forward on its own.
-        let Some(producer) = message.producer.filter(|_| !message.moved) else { return Ok(()) };
+        let Some(producer) = message.producer.filter(|_| !message.moved) else {
+            return Ok(());
+        };
         let noted = noted(producer.sequence, at.position.segment, time_ms);
-        self.producers.change(&mut self.source, &mut self.segments, producer.producer, noted)
+        self.producers.change(
+            &mut self.source,
+            &mut self.segments,
+            producer.producer,
+            noted,
+        )
     }
 
     /// Puts a message, counted in its segment already, into its queue.
     fn put(&mut self, queue: QueueId, seq: Seq, slot: Slot) -> Result<()> {
         if let Some(old) = self.queues.put(&mut self.source, queue, seq, slot)? {
-            self.segments.sub(old.position.segment, message_bytes(old.len));
+            self.segments
+                .sub(old.position.segment, message_bytes(old.len));
         }
         Ok(())
     }
 
     fn apply_removed(&mut self, queue: QueueId, seq: Seq) -> Result<()> {
         if let Some(old) = self.queues.take(&mut self.source, queue, seq)? {
-            self.segments.sub(old.position.segment, message_bytes(old.len));
+            self.segments
+                .sub(old.position.segment, message_bytes(old.len));
         }
         Ok(())
     }
 
     fn apply_queue(&mut self, id: QueueId, name: &[u8], segment: SegmentNumber) {
-        let old = self.queues.get_or_create(id).name.replace((name.into(), segment));
-        self.segments.shift(old.map(|(_, segment)| segment), segment, NOTE_BYTES);
+        let old = self
+            .queues
+            .get_or_create(id)
+            .name
+            .replace((name.into(), segment));
+        self.segments
+            .shift(old.map(|(_, segment)| segment), segment, NOTE_BYTES);
     }
 
     fn apply_queue_removed(&mut self, id: QueueId) -> Result<()> {
         let segments = &mut self.segments;
         let uncount = |slot: &Slot| segments.sub(slot.position.segment, message_bytes(slot.len));
-        let Some(queue) = self.queues.remove(&mut self.source, id, uncount)? else { return Ok(()) };
+        let Some(queue) = self.queues.remove(&mut self.source, id, uncount)? else {
+            return Ok(());
+        };
         if let Some((_, segment)) = queue.name {
             self.segments.sub(segment, NOTE_BYTES);
         }
@@ -202,20 +276,37 @@ impl Index {
     fn apply_staged(&mut self, id: StagedId, record: &Record<'_>, at: RecordPlace) -> Result<()> {
         match record {
             Record::Message(message) => {
-                let slot = Slot::new(at.position, at.payload_len, at.payload_crc, message.redeliveries);
+                let slot = Slot::new(
+                    at.position,
+                    at.payload_len,
+                    at.payload_crc,
+                    message.redeliveries,
+                );
                 let producer = message.producer.map(|producer| {
                     let mut key = Vec::new();
                     super::key::lookup_key(Producer::KIND, producer.producer, &mut key);
                     (key.into_boxed_slice(), producer.sequence)
                 });
                 let what = Staged::Message { slot, producer };
-                let operation = StagedOperation { queue: message.queue, seq: message.seq, what };
-                self.staged.stage(&mut self.source, &mut self.segments, id, operation)
+                let operation = StagedOperation {
+                    queue: message.queue,
+                    seq: message.seq,
+                    what,
+                };
+                self.staged
+                    .stage(&mut self.source, &mut self.segments, id, operation)
             }
             Record::Removed { queue, seqs } => seqs.iter().try_for_each(|seq| {
-                let what = Staged::Removed { segment: at.position.segment };
-                let operation = StagedOperation { queue: *queue, seq: *seq, what };
-                self.staged.stage(&mut self.source, &mut self.segments, id, operation)
+                let what = Staged::Removed {
+                    segment: at.position.segment,
+                };
+                let operation = StagedOperation {
+                    queue: *queue,
+                    seq: *seq,
+                    what,
+                };
+                self.staged
+                    .stage(&mut self.source, &mut self.segments, id, operation)
             }),
             // The decoder lets nothing else through.
             _ => Ok(()),
@@ -230,7 +321,12 @@ impl Index {
                     self.put(operation.queue, operation.seq, slot)?;
                     if let Some((key, sequence)) = producer {
                         let noted = noted(sequence, segment, time_ms);
-                        self.producers.change_key(&mut self.source, &mut self.segments, &key, noted)?;
+                        self.producers.change_key(
+                            &mut self.source,
+                            &mut self.segments,
+                            &key,
+                            noted,
+                        )?;
                     }
                 }
                 Staged::Removed { .. } => {
@@ -335,33 +431,49 @@ impl Index {
                 Ok(entry.is_some_and(|entry| entry.position == place.position))
             }
             Record::Queue { queue, .. } => {
-                let name = self.queues.get(*queue).and_then(|queue| queue.name.as_ref());
+                let name = self
+                    .queues
+                    .get(*queue)
+                    .and_then(|queue| queue.name.as_ref());
                 Ok(name.is_some_and(|(_, at)| *at == segment))
             }
-            Record::DispatchMark { queue, seq } => {
-                Ok(self.queues.get(*queue).is_some_and(|queue| queue.mark == Some((*seq, segment))))
-            }
+            Record::DispatchMark { queue, seq } => Ok(self
+                .queues
+                .get(*queue)
+                .is_some_and(|queue| queue.mark == Some((*seq, segment)))),
             Record::Producer { id, .. } => Ok(self.pins_producer(id, segment)?.is_some()),
             Record::Outcome { transaction, .. } => {
                 let ended = self.outcomes.get(&mut self.source, transaction)?;
                 Ok(ended.is_some_and(|ended| ended.segment() == segment))
             }
-            Record::Staged { transaction, record } if self.staged.is_open(*transaction) => {
+            Record::Staged {
+                transaction,
+                record,
+            } if self.staged.is_open(*transaction) => {
                 self.is_held_back(*transaction, record, place)
             }
-            Record::Staged { record, .. } if matches!(**record, Record::Message(_)) => self.is_current(record, place),
+            Record::Staged { record, .. } if matches!(**record, Record::Message(_)) => {
+                self.is_current(record, place)
+            }
             _ => Ok(false),
         }
     }
 
-    fn is_held_back(&mut self, id: StagedId, record: &Record<'_>, place: RecordPlace) -> Result<bool> {
+    fn is_held_back(
+        &mut self,
+        id: StagedId,
+        record: &Record<'_>,
+        place: RecordPlace,
+    ) -> Result<bool> {
         let (queue, seqs, is_message) = match record {
             Record::Message(message) => (message.queue, std::slice::from_ref(&message.seq), true),
             Record::Removed { queue, seqs } => (*queue, seqs.as_slice(), false),
             _ => return Ok(false),
         };
         for seq in seqs {
-            let held = self.staged.find(&mut self.source, id, (queue, *seq, is_message))?;
+            let held = self
+                .staged
+                .find(&mut self.source, id, (queue, *seq, is_message))?;
             let here = held.is_some_and(|held| match &held.what {
                 Staged::Message { slot, .. } => slot.position == place.position,
                 Staged::Removed { segment } => *segment == place.position.segment,
@@ -378,9 +490,15 @@ impl Index {
     ///
     /// # Errors
     /// As [`Index::apply`].
-    pub(crate) fn pins_producer(&mut self, id: &[u8], segment: SegmentNumber) -> Result<Option<ProducerState>> {
+    pub(crate) fn pins_producer(
+        &mut self,
+        id: &[u8],
+        segment: SegmentNumber,
+    ) -> Result<Option<ProducerState>> {
         let producer = self.producers.get(&mut self.source, id)?;
-        Ok(producer.filter(|producer| producer.segment() == segment).map(|producer| producer.state))
+        Ok(producer
+            .filter(|producer| producer.segment() == segment)
+            .map(|producer| producer.state))
     }
 
     /// Open transactions that have staged the removal of this message. Whoever moves the message writes these removals
@@ -391,7 +509,11 @@ impl Index {
     pub(crate) fn staged_removals(&mut self, queue: QueueId, seq: Seq) -> Result<Vec<StagedId>> {
         let mut found = Vec::new();
         for id in self.staged.ids() {
-            if self.staged.find(&mut self.source, id, (queue, seq, false))?.is_some() {
+            if self
+                .staged
+                .find(&mut self.source, id, (queue, seq, false))?
+                .is_some()
+            {
                 found.push(id);
             }
         }
@@ -403,9 +525,19 @@ impl Index {
     /// # Errors
     /// As [`Index::apply`].
     pub(crate) fn expire(&mut self, now_ms: u64) -> Result<()> {
-        let oldest = |age: Duration| now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-        self.producers.expire(&mut self.source, &mut self.segments, oldest(self.producer_age))?;
-        self.outcomes.expire(&mut self.source, &mut self.segments, oldest(self.outcome_age))
+        let oldest = |age: Duration| {
+            now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+        };
+        self.producers.expire(
+            &mut self.source,
+            &mut self.segments,
+            oldest(self.producer_age),
+        )?;
+        self.outcomes.expire(
+            &mut self.source,
+            &mut self.segments,
+            oldest(self.outcome_age),
+        )
     }
 
     /// Waits until the database is open and believed as far as an opening can be. Call after replay, before accepting work.
@@ -423,7 +555,11 @@ impl Index {
 }
 
 /// A producer after one more message.
-fn noted(sequence: u64, segment: SegmentNumber, time_ms: u64) -> impl FnOnce(Option<&Producer>) -> Producer {
+fn noted(
+    sequence: u64,
+    segment: SegmentNumber,
+    time_ms: u64,
+) -> impl FnOnce(Option<&Producer>) -> Producer {
     move |old| match old {
         Some(old) => {
             let mut producer = *old;

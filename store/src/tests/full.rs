@@ -1,10 +1,11 @@
 //! A full disk, or a full journal: messages wait in order, acknowledgements go on, space comes back.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::support::{Collected, disk_with, eventually, hold, small};
-use crate::sim::SimFs;
+use crate::sim::{OpKind, SimFs};
 use crate::{Fs, QueueId, Seq, Settings, Store, Work};
 
 const QUEUE: QueueId = QueueId(1);
@@ -100,6 +101,19 @@ fn acknowledging_makes_room_in_a_limited_journal() {
     collected.wait_full(false);
     assert_eq!(store.queue(QUEUE).expect("there").count, 1);
     store.close().expect("close");
+}
+
+#[test]
+fn an_acknowledgement_that_fails_on_a_full_disk_is_not_answered() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = disk_with(dir.path());
+    let (store, collected) = open(&sim, dir.path(), small());
+    sim.set_space(Some(600 << 10));
+    fill(&store, &collected);
+    sim.fail(OpKind::WriteDurable, 0, ErrorKind::Other, false);
+    acknowledge(&store, 100_000, [1]);
+    collected.wait_lost();
+    assert!(!collected.tokens().contains(&100_000));
 }
 
 #[test]

@@ -181,9 +181,13 @@ impl Model {
         };
         match step {
             Step::Message { seq, payload, .. } => {
-                queue.messages.insert(seq.0, (0, payload.len(), crc32fast::hash(payload)));
+                queue
+                    .messages
+                    .insert(seq.0, (0, payload.len(), crc32fast::hash(payload)));
             }
-            Step::Removed(_, seqs) => seqs.iter().for_each(|seq| drop(queue.messages.remove(&seq.0))),
+            Step::Removed(_, seqs) => seqs
+                .iter()
+                .for_each(|seq| drop(queue.messages.remove(&seq.0))),
             _ => {}
         }
     }
@@ -226,14 +230,28 @@ impl Contents {
     pub(crate) fn assert_is(&self, want: &Self, what: &str) {
         let mut differences = Vec::new();
         compare("queue", &self.queues, &want.queues, &mut differences);
-        compare("producer", &self.producers, &want.producers, &mut differences);
+        compare(
+            "producer",
+            &self.producers,
+            &want.producers,
+            &mut differences,
+        );
         compare("outcome", &self.outcomes, &want.outcomes, &mut differences);
         for (id, queue) in &self.queues {
             if let Some(wanted) = want.queues.get(id) {
-                compare(&format!("{id} message"), &queue.messages, &wanted.messages, &mut differences);
+                compare(
+                    &format!("{id} message"),
+                    &queue.messages,
+                    &wanted.messages,
+                    &mut differences,
+                );
             }
         }
-        assert!(differences.is_empty(), "{what}:\n{}", differences.join("\n"));
+        assert!(
+            differences.is_empty(),
+            "{what}:\n{}",
+            differences.join("\n")
+        );
     }
 }
 
@@ -243,7 +261,10 @@ fn compare<K: Ord + Debug, V: PartialEq + Debug>(
     want: &BTreeMap<K, V>,
     differences: &mut Vec<String>,
 ) {
-    for key in found.keys().chain(want.keys().filter(|key| !found.contains_key(key))) {
+    for key in found
+        .keys()
+        .chain(want.keys().filter(|key| !found.contains_key(key)))
+    {
         let (found, want) = (found.get(key), want.get(key));
         if found != want {
             let text = format!("{what} {key:?}: found {found:?}, want {want:?}");

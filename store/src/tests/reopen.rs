@@ -131,14 +131,19 @@ fn run(seed: u64, actions: &[Action]) {
         }
         script.restart();
         model.restart();
-        running.contents().assert_is(model.contents(), &format!("after {action:?}"));
+        running
+            .contents()
+            .assert_is(model.contents(), &format!("after {action:?}"));
     }
     running.store.close().expect("close");
 }
 
 /// Enough for every build; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(40)
 }
 
 proptest! {

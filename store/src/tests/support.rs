@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use crate::sync::locked;
 use crate::sim::SimFs;
+use crate::sync::locked;
 use crate::{Error, Fs, Outlet, Settings};
 
 /// A test that waits longer than this has failed.

@@ -10,9 +10,15 @@ use crate::index::file_database::TEAR_NEXT_SYNC;
 enum Act {
     Step(Step),
     /// So many messages in a row.
-    Burst { queue: u32, count: u64 },
+    Burst {
+        queue: u32,
+        count: u64,
+    },
     /// The oldest messages of a queue are acknowledged.
-    Drain { queue: u32, count: u64 },
+    Drain {
+        queue: u32,
+        count: u64,
+    },
     Checkpoint,
     /// These happen while it is written.
     CheckpointWith(Vec<Step>),
@@ -27,14 +33,25 @@ enum Act {
     KilledBefore,
     KilledBeforeStable,
     /// Some pages are as before, some as after.
-    KilledMidway { choice: u64, other_boot: bool },
+    KilledMidway {
+        choice: u64,
+        other_boot: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let (queue, seq) = (1u32..4, 1u64..60);
-    let message = (queue.clone(), seq.clone(), proptest::option::of((0u8..6, 1u64..200)));
-    let message =
-        message.prop_map(|(queue, seq, producer)| Step::Message { queue, seq, redeliveries: 0, producer });
+    let message = (
+        queue.clone(),
+        seq.clone(),
+        proptest::option::of((0u8..6, 1u64..200)),
+    );
+    let message = message.prop_map(|(queue, seq, producer)| Step::Message {
+        queue,
+        seq,
+        redeliveries: 0,
+        producer,
+    });
     let removed = (queue.clone(), proptest::collection::vec(seq.clone(), 1..5));
     let removed = removed.prop_map(|(queue, mut seqs)| {
         seqs.sort_unstable();
@@ -43,9 +60,17 @@ fn step() -> impl Strategy<Value = Step> {
     });
     // What a transaction stores goes to a queue of its own: its removals are of messages that are there before it.
     let stored = (1u64..60, proptest::option::of((0u8..6, 1u64..200)));
-    let stored = stored.prop_map(|(seq, producer)| Step::Message { queue: 9, seq, redeliveries: 0, producer });
+    let stored = stored.prop_map(|(seq, producer)| Step::Message {
+        queue: 9,
+        seq,
+        redeliveries: 0,
+        producer,
+    });
     let held = prop_oneof![stored, removed.clone()];
-    let acknowledged = (1u64..60).prop_map(|seq| Step::Removed { queue: 9, seqs: vec![seq] });
+    let acknowledged = (1u64..60).prop_map(|seq| Step::Removed {
+        queue: 9,
+        seqs: vec![seq],
+    });
     prop_oneof![
         8 => message,
         4 => removed,
@@ -84,12 +109,18 @@ fn run(rig: &mut Rig, act: Act) {
     match act {
         Act::Step(step) => rig.step(step),
         Act::Burst { queue, count } => {
-            let next = rig.index().queue(crate::QueueId(queue)).map_or(100, |queue| queue.next_seq.0);
+            let next = rig
+                .index()
+                .queue(crate::QueueId(queue))
+                .map_or(100, |queue| queue.next_seq.0);
             rig.messages(queue, next..next + count);
         }
         Act::Drain { queue, count } => {
             let max = usize::try_from(count).unwrap();
-            let entries = rig.index().entries(crate::QueueId(queue), crate::Seq(0), max).unwrap();
+            let entries = rig
+                .index()
+                .entries(crate::QueueId(queue), crate::Seq(0), max)
+                .unwrap();
             let seqs = entries.iter().map(|entry| entry.seq.0).collect();
             rig.step(Step::Removed { queue, seqs });
         }
@@ -185,5 +216,8 @@ proptest! {
 
 /// More of them with `PROPTEST_CASES`.
 fn cases(default: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(default)
 }

@@ -10,7 +10,13 @@ use crate::record::Outcome;
 /// A removal of many as removals of one.
 fn singles(step: &Step) -> Vec<Step> {
     match step {
-        Step::Removed { queue, seqs } => seqs.iter().map(|seq| Step::Removed { queue: *queue, seqs: vec![*seq] }).collect(),
+        Step::Removed { queue, seqs } => seqs
+            .iter()
+            .map(|seq| Step::Removed {
+                queue: *queue,
+                seqs: vec![*seq],
+            })
+            .collect(),
         step => vec![step.clone()],
     }
 }
@@ -58,7 +64,12 @@ impl Model {
             Step::QueueRemoved(queue) => {
                 self.queues.remove(queue);
             }
-            Step::Message { queue, seq, redeliveries, producer } => {
+            Step::Message {
+                queue,
+                seq,
+                redeliveries,
+                producer,
+            } => {
                 let queue = self.queues.entry(*queue).or_default();
                 queue.next = queue.next.max(seq + 1);
                 queue.messages.insert(*seq, (logged.place, *redeliveries));
@@ -70,17 +81,24 @@ impl Model {
             }
             Step::Removed { queue, seqs } => {
                 for seq in seqs {
-                    let Some(queue) = self.queues.get_mut(queue) else { continue };
+                    let Some(queue) = self.queues.get_mut(queue) else {
+                        continue;
+                    };
                     queue.messages.remove(seq);
                 }
             }
             Step::Redelivered { queue, seq, count } => {
-                let message = self.queues.get_mut(queue).and_then(|queue| queue.messages.get_mut(seq));
+                let message = self
+                    .queues
+                    .get_mut(queue)
+                    .and_then(|queue| queue.messages.get_mut(seq));
                 if let Some((_, redeliveries)) = message {
                     *redeliveries = *count;
                 }
             }
-            Step::Mark { queue, seq } => self.queues.entry(*queue).or_default().mark = Some((*seq, segment)),
+            Step::Mark { queue, seq } => {
+                self.queues.entry(*queue).or_default().mark = Some((*seq, segment))
+            }
             Step::Producer { id, last, window } => {
                 let below = (1..=64).filter(|bit| window >> (bit - 1) & 1 == 1 && *last > *bit);
                 let all = below.map(|bit| last - bit).chain([*last]).collect();
@@ -92,9 +110,16 @@ impl Model {
             Step::Staged { id, step } => {
                 let held = self.staged.entry(*id).or_default();
                 for step in singles(step) {
-                    let new = Logged { step, moved: false, ..*logged };
+                    let new = Logged {
+                        step,
+                        moved: false,
+                        ..*logged
+                    };
                     // Staged twice means moved by compaction.
-                    match held.iter_mut().find(|old| name(&old.step) == name(&new.step)) {
+                    match held
+                        .iter_mut()
+                        .find(|old| name(&old.step) == name(&new.step))
+                    {
                         Some(old) => *old = new,
                         None => held.push(new),
                     }
@@ -112,33 +137,71 @@ impl Model {
 
     /// `counts_on`: the index knows every sequence that ever was.
     pub(super) fn compare(&self, index: &mut Index, counts_on: bool) {
-        let named: Vec<_> = self.queues.iter().filter(|(_, queue)| queue.named.is_some()).collect();
+        let named: Vec<_> = self
+            .queues
+            .iter()
+            .filter(|(_, queue)| queue.named.is_some())
+            .collect();
         let found = index.queues();
-        assert_eq!(found.iter().map(|q| q.id.0).collect::<Vec<_>>(), named.iter().map(|(id, _)| **id).collect::<Vec<_>>());
+        assert_eq!(
+            found.iter().map(|q| q.id.0).collect::<Vec<_>>(),
+            named.iter().map(|(id, _)| **id).collect::<Vec<_>>()
+        );
         for (summary, (id, queue)) in found.iter().zip(&named) {
             assert_eq!(summary.name, format!("queue {id}").into_bytes());
-            assert_eq!(summary.count, queue.messages.len() as u64, "count of queue {id}");
-            let bytes: u64 = queue.messages.values().map(|(place, _)| u64::from(place.payload_len)).sum();
+            assert_eq!(
+                summary.count,
+                queue.messages.len() as u64,
+                "count of queue {id}"
+            );
+            let bytes: u64 = queue
+                .messages
+                .values()
+                .map(|(place, _)| u64::from(place.payload_len))
+                .sum();
             assert_eq!(summary.bytes, bytes, "bytes of queue {id}");
-            assert_eq!(summary.first, queue.messages.keys().next().map(|seq| Seq(*seq)), "first of queue {id}");
+            assert_eq!(
+                summary.first,
+                queue.messages.keys().next().map(|seq| Seq(*seq)),
+                "first of queue {id}"
+            );
             let highest = queue.messages.keys().next_back().copied().unwrap_or(0);
-            let next = if counts_on { queue.next.max(1) } else { summary.next_seq.0.max(highest + 1) };
+            let next = if counts_on {
+                queue.next.max(1)
+            } else {
+                summary.next_seq.0.max(highest + 1)
+            };
             assert_eq!(summary.next_seq, Seq(next), "next of queue {id}");
-            assert_eq!(summary.mark, Seq(queue.mark.map_or(0, |(mark, _)| mark)), "mark of queue {id}");
+            assert_eq!(
+                summary.mark,
+                Seq(queue.mark.map_or(0, |(mark, _)| mark)),
+                "mark of queue {id}"
+            );
             assert_eq!(index.queue(QueueId(**id)).as_ref(), Some(summary));
         }
         for (id, queue) in &self.queues {
             self.compare_entries(index, QueueId(*id), queue);
         }
         for (id, (last, all)) in &self.producers {
-            let state = index.producer(&producer_id(*id)).unwrap().expect("a known producer");
+            let state = index
+                .producer(&producer_id(*id))
+                .unwrap()
+                .expect("a known producer");
             for sequence in last.saturating_sub(64).max(1)..last + 2 {
-                assert_eq!(state.knows(sequence), all.contains(&sequence), "producer {id} sequence {sequence}");
+                assert_eq!(
+                    state.knows(sequence),
+                    all.contains(&sequence),
+                    "producer {id} sequence {sequence}"
+                );
             }
         }
         assert_eq!(index.producer(b"nobody").unwrap(), None);
         for (id, (committed, _)) in &self.outcomes {
-            let want = if *committed { Outcome::Committed } else { Outcome::RolledBack };
+            let want = if *committed {
+                Outcome::Committed
+            } else {
+                Outcome::RolledBack
+            };
             assert_eq!(index.outcome(&[*id]).unwrap(), Some(want), "outcome {id}");
         }
         let open: Vec<_> = self.staged.keys().map(|id| StagedId(*id)).collect();
@@ -159,8 +222,14 @@ impl Model {
         for (entry, (seq, (place, redeliveries))) in found.iter().zip(&queue.messages) {
             assert_eq!(entry.seq, Seq(*seq));
             assert_eq!(entry.position, place.position, "position of {seq} in {id}");
-            assert_eq!((entry.len, entry.crc), (place.payload_len, place.payload_crc));
-            assert_eq!(entry.redeliveries, *redeliveries, "redeliveries of {seq} in {id}");
+            assert_eq!(
+                (entry.len, entry.crc),
+                (place.payload_len, place.payload_crc)
+            );
+            assert_eq!(
+                entry.redeliveries, *redeliveries,
+                "redeliveries of {seq} in {id}"
+            );
             assert_eq!(index.entry(id, Seq(*seq)).unwrap().as_ref(), Some(entry));
         }
         assert_eq!(index.entry(id, Seq(queue.next)).unwrap(), None);
@@ -171,24 +240,38 @@ impl Model {
         let mut live: BTreeMap<SegmentNumber, u64> = BTreeMap::new();
         let mut add = |segment: SegmentNumber| *live.entry(segment).or_default() += 1;
         for queue in self.queues.values() {
-            queue.messages.values().for_each(|(place, _)| add(place.position.segment));
+            queue
+                .messages
+                .values()
+                .for_each(|(place, _)| add(place.position.segment));
             queue.named.into_iter().for_each(&mut add);
             queue.mark.into_iter().for_each(|(_, segment)| add(segment));
         }
-        self.outcomes.values().for_each(|(_, segment)| add(*segment));
+        self.outcomes
+            .values()
+            .for_each(|(_, segment)| add(*segment));
         for logged in self.staged.values().flatten() {
             add(logged.place.position.segment);
         }
         let last = self.last_segment + 2;
         for id in self.producers.keys() {
-            let pins = |segment: &u64| index.pins_producer(&producer_id(*id), SegmentNumber(*segment)).unwrap().is_some();
+            let pins = |segment: &u64| {
+                index
+                    .pins_producer(&producer_id(*id), SegmentNumber(*segment))
+                    .unwrap()
+                    .is_some()
+            };
             let pinned: Vec<u64> = (1..last).filter(pins).collect();
             assert_eq!(pinned.len(), 1, "producer {id} is pinned once");
             add(SegmentNumber(pinned[0]));
         }
         for segment in 0..last {
             let want = live.get(&SegmentNumber(segment)).copied().unwrap_or(0);
-            assert_eq!(index.live(SegmentNumber(segment)).entries, want, "live entries in segment {segment}");
+            assert_eq!(
+                index.live(SegmentNumber(segment)).entries,
+                want,
+                "live entries in segment {segment}"
+            );
         }
     }
 }

@@ -23,13 +23,38 @@ const SEGMENT_RECORDS: u64 = 20;
 pub(super) enum Step {
     Queue(u32),
     QueueRemoved(u32),
-    Message { queue: u32, seq: u64, redeliveries: u16, producer: Option<(u8, u64)> },
-    Removed { queue: u32, seqs: Vec<u64> },
-    Redelivered { queue: u32, seq: u64, count: u16 },
-    Mark { queue: u32, seq: u64 },
-    Producer { id: u8, last: u64, window: u64 },
-    Outcome { id: u8, committed: bool },
-    Staged { id: u64, step: Box<Step> },
+    Message {
+        queue: u32,
+        seq: u64,
+        redeliveries: u16,
+        producer: Option<(u8, u64)>,
+    },
+    Removed {
+        queue: u32,
+        seqs: Vec<u64>,
+    },
+    Redelivered {
+        queue: u32,
+        seq: u64,
+        count: u16,
+    },
+    Mark {
+        queue: u32,
+        seq: u64,
+    },
+    Producer {
+        id: u8,
+        last: u64,
+        window: u64,
+    },
+    Outcome {
+        id: u8,
+        committed: bool,
+    },
+    Staged {
+        id: u64,
+        step: Box<Step>,
+    },
     Commit(u64),
     Rollback(u64),
 }
@@ -38,35 +63,79 @@ impl Step {
     pub(super) fn with_record(&self, moved: bool, use_it: &mut dyn FnMut(&Record<'_>)) {
         let name = |queue: u32| format!("queue {queue}").into_bytes();
         match self {
-            Self::Queue(queue) => use_it(&Record::Queue { queue: QueueId(*queue), name: &name(*queue) }),
-            Self::QueueRemoved(queue) => use_it(&Record::QueueRemoved { queue: QueueId(*queue) }),
-            Self::Message { queue, seq, redeliveries, producer } => {
+            Self::Queue(queue) => use_it(&Record::Queue {
+                queue: QueueId(*queue),
+                name: &name(*queue),
+            }),
+            Self::QueueRemoved(queue) => use_it(&Record::QueueRemoved {
+                queue: QueueId(*queue),
+            }),
+            Self::Message {
+                queue,
+                seq,
+                redeliveries,
+                producer,
+            } => {
                 let id = producer.map(|(id, _)| producer_id(id)).unwrap_or_default();
-                let producer = producer.map(|(_, sequence)| ProducerSequence { producer: &id, sequence });
+                let producer = producer.map(|(_, sequence)| ProducerSequence {
+                    producer: &id,
+                    sequence,
+                });
                 let (queue, seq) = (QueueId(*queue), Seq(*seq));
-                let message = MessageRecord { queue, seq, redeliveries: *redeliveries, moved, producer, payload: &[] };
+                let message = MessageRecord {
+                    queue,
+                    seq,
+                    redeliveries: *redeliveries,
+                    moved,
+                    producer,
+                    payload: &[],
+                };
                 use_it(&Record::Message(message))
             }
             Self::Removed { queue, seqs } => {
                 let seqs = seqs.iter().map(|seq| Seq(*seq)).collect();
-                use_it(&Record::Removed { queue: QueueId(*queue), seqs })
+                use_it(&Record::Removed {
+                    queue: QueueId(*queue),
+                    seqs,
+                })
             }
-            Self::Redelivered { queue, seq, count } => {
-                use_it(&Record::Redelivered { queue: QueueId(*queue), seq: Seq(*seq), count: *count })
-            }
-            Self::Mark { queue, seq } => use_it(&Record::DispatchMark { queue: QueueId(*queue), seq: Seq(*seq) }),
-            Self::Producer { id, last, window } => {
-                use_it(&Record::Producer { id: &producer_id(*id), last: *last, window: *window })
-            }
+            Self::Redelivered { queue, seq, count } => use_it(&Record::Redelivered {
+                queue: QueueId(*queue),
+                seq: Seq(*seq),
+                count: *count,
+            }),
+            Self::Mark { queue, seq } => use_it(&Record::DispatchMark {
+                queue: QueueId(*queue),
+                seq: Seq(*seq),
+            }),
+            Self::Producer { id, last, window } => use_it(&Record::Producer {
+                id: &producer_id(*id),
+                last: *last,
+                window: *window,
+            }),
             Self::Outcome { id, committed } => {
-                let outcome = if *committed { Outcome::Committed } else { Outcome::RolledBack };
-                use_it(&Record::Outcome { transaction: &[*id], outcome })
+                let outcome = if *committed {
+                    Outcome::Committed
+                } else {
+                    Outcome::RolledBack
+                };
+                use_it(&Record::Outcome {
+                    transaction: &[*id],
+                    outcome,
+                })
             }
             Self::Staged { id, step } => step.with_record(moved, &mut |record| {
-                use_it(&Record::Staged { transaction: StagedId(*id), record: Box::new(record.clone()) })
+                use_it(&Record::Staged {
+                    transaction: StagedId(*id),
+                    record: Box::new(record.clone()),
+                })
             }),
-            Self::Commit(id) => use_it(&Record::StagedCommit { transaction: StagedId(*id) }),
-            Self::Rollback(id) => use_it(&Record::StagedRollback { transaction: StagedId(*id) }),
+            Self::Commit(id) => use_it(&Record::StagedCommit {
+                transaction: StagedId(*id),
+            }),
+            Self::Rollback(id) => use_it(&Record::StagedRollback {
+                transaction: StagedId(*id),
+            }),
         }
     }
 }
@@ -114,7 +183,10 @@ impl Rig {
             dir: tempfile::tempdir().unwrap(),
             fs: Arc::new(RealFs::new(None)),
             backend,
-            settings: Settings { page_cache_bytes: 2000, ..Settings::default() },
+            settings: Settings {
+                page_cache_bytes: 2000,
+                ..Settings::default()
+            },
             epoch: 0,
             boot_id: "this boot".into(),
             network: false,
@@ -142,13 +214,24 @@ impl Rig {
     /// Position of the record of this number.
     fn place(number: u64) -> RecordPlace {
         let segment = SegmentNumber(1 + number / SEGMENT_RECORDS);
-        let position = Position { segment, offset: 4096 + number % SEGMENT_RECORDS * 1000 };
-        RecordPlace { position, payload_len: 100 + (number % 50) as u32, payload_crc: number as u32 ^ 0xabcd }
+        let position = Position {
+            segment,
+            offset: 4096 + number % SEGMENT_RECORDS * 1000,
+        };
+        RecordPlace {
+            position,
+            payload_len: 100 + (number % 50) as u32,
+            payload_crc: number as u32 ^ 0xabcd,
+        }
     }
 
     pub(super) fn after(&self) -> After {
         let number = self.journal.len() as u64;
-        After { position: Self::place(number).position, number: BatchNumber(number), crc: number as u32 }
+        After {
+            position: Self::place(number).position,
+            number: BatchNumber(number),
+            crc: number as u32,
+        }
     }
 
     /// Writes a record and applies it.
@@ -167,9 +250,11 @@ impl Rig {
     /// A removal is staged for messages that are there, and a message whose removal is staged is not stored again.
     fn is_sensible(&mut self, step: &mut Step) -> bool {
         match step {
-            Step::Message { queue, seq, .. } => {
-                self.index().staged_removals(QueueId(*queue), Seq(*seq)).unwrap().is_empty()
-            }
+            Step::Message { queue, seq, .. } => self
+                .index()
+                .staged_removals(QueueId(*queue), Seq(*seq))
+                .unwrap()
+                .is_empty(),
             Step::Staged { step, .. } => match &mut **step {
                 Step::Removed { queue, seqs } => {
                     let index = self.index();
@@ -184,21 +269,35 @@ impl Rig {
 
     pub(super) fn log(&mut self, step: Step, moved: bool) {
         let number = self.journal.len() as u64;
-        let logged = Logged { step, moved, place: Self::place(number), time_ms: 1_000_000 + number };
+        let logged = Logged {
+            step,
+            moved,
+            place: Self::place(number),
+            time_ms: 1_000_000 + number,
+        };
         apply(self.index(), &logged).unwrap();
         self.journal.push(logged);
     }
 
     pub(super) fn messages(&mut self, queue: u32, seqs: std::ops::Range<u64>) {
         for seq in seqs {
-            self.step(Step::Message { queue, seq, redeliveries: 0, producer: None });
+            self.step(Step::Message {
+                queue,
+                seq,
+                redeliveries: 0,
+                producer: None,
+            });
         }
     }
 
     /// A whole checkpoint; whether it counts.
     pub(super) fn checkpoint(&mut self) -> bool {
         let after = self.after();
-        let written = self.index().begin_checkpoint(after).write(&|| Ok(())).unwrap();
+        let written = self
+            .index()
+            .begin_checkpoint(after)
+            .write(&|| Ok(()))
+            .unwrap();
         let stable = self.index().finish_checkpoint(written);
         if stable {
             self.rebuilt = None;
@@ -213,10 +312,17 @@ impl Rig {
         let asked = std::cell::Cell::new(0);
         let verify = || {
             asked.set(asked.get() + 1);
-            if asked.get() == at { Err(Error::Closed) } else { Ok(()) }
+            if asked.get() == at {
+                Err(Error::Closed)
+            } else {
+                Ok(())
+            }
         };
         let snapshot = self.index().begin_checkpoint(after);
-        assert!(snapshot.write(&verify).is_err(), "not that many verifications");
+        assert!(
+            snapshot.write(&verify).is_err(),
+            "not that many verifications"
+        );
         self.index = None;
     }
 
@@ -244,7 +350,9 @@ impl Rig {
         let opened = Index::open(Arc::clone(&self.fs), self.dir.path(), &opening)?;
         let mut index = opened.index;
         self.rebuilt = self.rebuilt.take().or(opened.rebuilt);
-        self.replayed_from = opened.from.map_or(self.trimmed, |after| usize::try_from(after.number.0).unwrap());
+        self.replayed_from = opened.from.map_or(self.trimmed, |after| {
+            usize::try_from(after.number.0).unwrap()
+        });
         self.counts_anew |= opened.from.is_none() && self.trimmed > 0;
         for logged in &self.journal[self.replayed_from..] {
             apply(&mut index, logged)?;
@@ -276,7 +384,8 @@ impl Rig {
     }
 
     fn end_of(&self, segment: SegmentNumber) -> usize {
-        self.journal.partition_point(|logged| logged.place.position.segment <= segment)
+        self.journal
+            .partition_point(|logged| logged.place.position.segment <= segment)
     }
 
     /// Moves what lives in the oldest segment to the end of the journal, as compaction does.
@@ -291,38 +400,77 @@ impl Rig {
             let logged = self.journal[at].clone();
             let mut current = false;
             let index = self.index.as_mut().unwrap();
-            let mut ask = |record: &Record<'_>| current = index.is_current(record, logged.place).unwrap();
+            let mut ask =
+                |record: &Record<'_>| current = index.is_current(record, logged.place).unwrap();
             logged.step.with_record(logged.moved, &mut ask);
             if current {
                 self.carry(&logged.step);
             }
             self.carry_producer(&logged.step, oldest, &mut producers);
         }
-        assert_eq!(self.index().live(oldest).entries, 0, "compaction empties segment {oldest}");
+        assert_eq!(
+            self.index().live(oldest).entries,
+            0,
+            "compaction empties segment {oldest}"
+        );
     }
 
     fn carry(&mut self, step: &Step) {
         match step {
             Step::Message { queue, seq, .. } => {
-                let entry = self.index().entry(QueueId(*queue), Seq(*seq)).unwrap().unwrap();
+                let entry = self
+                    .index()
+                    .entry(QueueId(*queue), Seq(*seq))
+                    .unwrap()
+                    .unwrap();
                 let redeliveries = entry.redeliveries;
-                self.log(Step::Message { queue: *queue, seq: *seq, redeliveries, producer: None }, true);
-                for id in self.index().staged_removals(QueueId(*queue), Seq(*seq)).unwrap() {
-                    let step = Box::new(Step::Removed { queue: *queue, seqs: vec![*seq] });
+                self.log(
+                    Step::Message {
+                        queue: *queue,
+                        seq: *seq,
+                        redeliveries,
+                        producer: None,
+                    },
+                    true,
+                );
+                for id in self
+                    .index()
+                    .staged_removals(QueueId(*queue), Seq(*seq))
+                    .unwrap()
+                {
+                    let step = Box::new(Step::Removed {
+                        queue: *queue,
+                        seqs: vec![*seq],
+                    });
                     self.log(Step::Staged { id: id.0, step }, false);
                 }
             }
-            Step::Staged { id, step } if !self.index().open_staged().contains(&StagedId(*id)) => self.carry(step),
+            Step::Staged { id, step } if !self.index().open_staged().contains(&StagedId(*id)) => {
+                self.carry(step)
+            }
             step => self.log(step.clone(), true),
         }
     }
 
     fn carry_producer(&mut self, step: &Step, segment: SegmentNumber, carried: &mut BTreeSet<u8>) {
         match step {
-            Step::Message { producer: Some((id, _)), .. } if !carried.contains(id) => {
-                let pinned = self.index().pins_producer(&producer_id(*id), segment).unwrap();
+            Step::Message {
+                producer: Some((id, _)),
+                ..
+            } if !carried.contains(id) => {
+                let pinned = self
+                    .index()
+                    .pins_producer(&producer_id(*id), segment)
+                    .unwrap();
                 if let Some(state) = pinned {
-                    self.log(Step::Producer { id: *id, last: state.last, window: state.window }, true);
+                    self.log(
+                        Step::Producer {
+                            id: *id,
+                            last: state.last,
+                            window: state.window,
+                        },
+                        true,
+                    );
                     carried.insert(*id);
                 }
             }
@@ -334,7 +482,8 @@ impl Rig {
 
 pub(super) fn apply(index: &mut Index, logged: &Logged) -> Result<()> {
     let mut applied = Ok(());
-    let mut apply = |record: &Record<'_>| applied = index.apply(record, logged.place, logged.time_ms);
+    let mut apply =
+        |record: &Record<'_>| applied = index.apply(record, logged.place, logged.time_ms);
     logged.step.with_record(logged.moved, &mut apply);
     applied
 }
