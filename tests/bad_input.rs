@@ -129,72 +129,20 @@ async fn every_cut_of_a_good_frame_is_survived() {
 
 /// Commands that are well-formed and make no sense here.
 fn senseless() -> Vec<Command> {
-    let producer = ProducerId {
-        connection_id: "nobody".into(),
-        value: 1,
-        session_id: 1,
-    };
-    let consumer = ConsumerId {
-        connection_id: "nobody".into(),
-        session_id: 1,
-        value: 1,
-    };
-    let id = MessageId {
-        producer_id: Some(producer.clone()),
-        producer_sequence_id: i64::MIN,
-        ..Default::default()
-    };
-    let commands = [
-        Message::default().into(),
-        Message {
-            persistent: true,
-            destination: Some(Destination::queue("")),
-            ..Default::default()
-        }
-        .into(),
-        Message {
-            producer_id: Some(producer),
-            destination: Some(Destination::queue("q")),
-            ..Default::default()
-        }
-        .into(),
-        MessageAck::default().into(),
-        MessageAck {
-            consumer_id: Some(consumer.clone()),
-            destination: Some(Destination::queue("q")),
-            ack_type: AckKind::Standard.into(),
-            first_message_id: Some(id.clone()),
-            last_message_id: Some(id),
-            message_count: i32::MIN,
-            ..Default::default()
-        }
-        .into(),
-        MessageAck {
-            consumer_id: Some(consumer.clone()),
-            ack_type: 99,
-            ..Default::default()
-        }
-        .into(),
-        TransactionInfo::default().into(),
-        TransactionInfo {
-            transaction_type: TransactionKind::CommitOnePhase.into(),
-            ..Default::default()
-        }
-        .into(),
-        TransactionInfo {
-            transaction_id: Some(TransactionId::Local(Default::default())),
-            transaction_type: 77,
-            ..Default::default()
-        }
-        .into(),
+    let mut commands = senseless_messages();
+    commands.extend(senseless_acks());
+    commands.extend(senseless_transactions());
+    let consumer = ObjectId::Consumer(nobodys_consumer());
+    let session = ObjectId::Session(SessionId::default());
+    commands.extend([
         RemoveInfo::default().into(),
         RemoveInfo {
-            object_id: Some(ObjectId::Consumer(consumer)),
+            object_id: Some(consumer),
             ..Default::default()
         }
         .into(),
         RemoveInfo {
-            object_id: Some(ObjectId::Session(SessionId::default())),
+            object_id: Some(session),
             ..Default::default()
         }
         .into(),
@@ -207,8 +155,90 @@ fn senseless() -> Vec<Command> {
         wire::openwire::ConnectionControl::default().into(),
         wire::openwire::MessageDispatch::default().into(),
         wire::openwire::WireFormatInfo::default().into(),
-    ];
-    commands.into()
+    ]);
+    commands
+}
+
+fn nobodys_consumer() -> ConsumerId {
+    ConsumerId {
+        connection_id: "nobody".into(),
+        session_id: 1,
+        value: 1,
+    }
+}
+
+fn nobodys_producer() -> ProducerId {
+    ProducerId {
+        connection_id: "nobody".into(),
+        value: 1,
+        session_id: 1,
+    }
+}
+
+fn senseless_messages() -> Vec<Command> {
+    let nameless = Some(Destination::queue(""));
+    let named = Some(Destination::queue("q"));
+    vec![
+        Message::default().into(),
+        Message {
+            persistent: true,
+            destination: nameless,
+            ..Default::default()
+        }
+        .into(),
+        Message {
+            producer_id: Some(nobodys_producer()),
+            destination: named,
+            ..Default::default()
+        }
+        .into(),
+    ]
+}
+
+fn senseless_acks() -> Vec<Command> {
+    let id = MessageId {
+        producer_id: Some(nobodys_producer()),
+        producer_sequence_id: i64::MIN,
+        ..Default::default()
+    };
+    let reversed = MessageAck {
+        consumer_id: Some(nobodys_consumer()),
+        destination: Some(Destination::queue("q")),
+        ack_type: AckKind::Standard.into(),
+        first_message_id: Some(id.clone()),
+        last_message_id: Some(id),
+        message_count: i32::MIN,
+        ..Default::default()
+    };
+    let kindless = MessageAck {
+        consumer_id: Some(nobodys_consumer()),
+        ack_type: 99,
+        ..Default::default()
+    };
+    vec![
+        MessageAck::default().into(),
+        reversed.into(),
+        kindless.into(),
+    ]
+}
+
+fn senseless_transactions() -> Vec<Command> {
+    let id = Some(TransactionId::Local(Default::default()));
+    let commit = TransactionKind::CommitOnePhase.into();
+    vec![
+        TransactionInfo::default().into(),
+        TransactionInfo {
+            transaction_type: commit,
+            ..Default::default()
+        }
+        .into(),
+        TransactionInfo {
+            transaction_id: id,
+            transaction_type: 77,
+            ..Default::default()
+        }
+        .into(),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]

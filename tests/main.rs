@@ -7,6 +7,8 @@ mod bad_input;
 mod checker;
 mod clean_stop;
 mod command_line;
+mod events;
+mod full_store;
 mod recovery;
 mod redelivery;
 mod support;

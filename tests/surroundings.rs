@@ -188,22 +188,28 @@ fn checksum(bytes: &[u8]) -> u32 {
     !crc
 }
 
-#[test]
-fn damage_is_reported_with_file_and_offset() {
-    let folder = scratch();
-    let segment = used_directory(folder.path());
+/// Flips a bit in the second batch of a used directory: what follows is intact, so it is damage and no torn tail.
+/// Returns the segment and the batch's offset.
+pub(crate) fn damaged_directory(folder: &Path) -> (std::path::PathBuf, usize) {
+    let segment = used_directory(folder);
     let mut bytes = fs::read(&segment).expect("readable");
-    // The batch after the first: what follows it is intact, so this is damage and no torn tail.
-    let second = bytes
+    let batches = bytes
         .windows(4)
-        .skip(4_097)
-        .position(|magic| magic == b"HFB1")
-        .expect("several batches")
-        + 4_097;
+        .enumerate()
+        .filter(|(at, word)| at % 4096 == 0 && word == b"HFB1");
+    let second = batches.map(|(at, _)| at).nth(1).expect("several batches");
     bytes[second + 60] ^= 0x40;
     fs::write(&segment, &bytes).expect("writable");
     // So little was never checkpointed: without an index the journal is read from the start.
-    assert!(!folder.path().join("data/index").exists());
+    assert!(!folder.join("data/index").exists());
+    (segment, second)
+}
+
+#[test]
+fn damage_is_reported_with_file_and_offset() {
+    let folder = scratch();
+    let (segment, offset) = damaged_directory(folder.path());
+    let before = fs::read(&segment).expect("readable");
     let data = folder.path().join("data");
     let name = segment
         .file_name()
@@ -211,8 +217,8 @@ fn damage_is_reported_with_file_and_offset() {
         .to_str()
         .expect("text")
         .to_owned();
-    assert_fails(&on(&data, ANYWHERE), DATA, &[&name, &second.to_string()]);
-    assert_eq!(fs::read(&segment).expect("still there"), bytes);
+    assert_fails(&on(&data, ANYWHERE), DATA, &[&name, &offset.to_string()]);
+    assert_eq!(fs::read(&segment).expect("still there"), before);
 }
 
 #[test]

@@ -89,9 +89,12 @@ fn test_files(plain: &[(PathBuf, String)]) -> BTreeSet<PathBuf> {
             "mod" | "lib" | "main" => folder.to_path_buf(),
             other => folder.join(other),
         };
-        for name in Source::new(path, text, false).test_modules() {
-            found.insert(home.join(format!("{name}.rs")));
-            found.insert(home.join(name));
+        for module in Source::new(path, text, false).test_modules() {
+            match module.path {
+                Some(given) => found.insert(folder.join(given)),
+                None => found.insert(home.join(format!("{}.rs", module.name))),
+            };
+            found.insert(home.join(module.name));
         }
     }
     found
@@ -264,12 +267,12 @@ mod samples {
             ),
             (
                 PathBuf::from("a/src/b.rs"),
-                "#[cfg(test)]\n#[path = \"x\"]\nmod tests;".to_owned(),
+                "#[cfg(test)]\n#[path = \"b_tests.rs\"]\nmod tests;".to_owned(),
             ),
         ];
         let found = test_files(&plain);
         assert!(found.contains(Path::new("a/src/fake.rs")), "{found:?}");
-        assert!(found.contains(Path::new("a/src/b/tests.rs")), "{found:?}");
+        assert!(found.contains(Path::new("a/src/b_tests.rs")), "{found:?}");
         assert!(!found.contains(Path::new("a/src/real.rs")), "{found:?}");
     }
 

@@ -8,7 +8,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
 use crate::holder::{Holder, Record};
@@ -20,13 +20,19 @@ pub(crate) const NAME: &str = "lock";
 /// Lock files that this process has open.
 static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// The open lock file of one data directory.
+/// The lock file of one data directory: open until it is given back.
 #[derive(Debug)]
 pub(crate) struct LockFile {
-    file: File,
     path: PathBuf,
     created: bool,
-    /// Must outlive `file`: fields are dropped in order.
+    /// Shared for the length of a call, so that giving the lock back does not wait for a call that hangs in the kernel.
+    open: Mutex<Option<Arc<Open>>>,
+}
+
+/// The open file; its guard must outlive it, and fields are dropped in order.
+#[derive(Debug)]
+struct Open {
+    file: File,
     _guard: OpenGuard,
 }
 
@@ -35,7 +41,7 @@ struct OpenGuard(PathBuf);
 
 impl LockFile {
     /// Opens `dir/lock` for reading and writing, as flock on NFS needs; creates it if it is not there.
-    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
+    pub(crate) fn in_dir(dir: &Path) -> Result<Self, Error> {
         let dir = fs::canonicalize(dir).map_err(Error::io("open", dir))?;
         let path = dir.join(NAME);
         let guard = OpenGuard::take(&path)?;
@@ -48,11 +54,14 @@ impl LockFile {
             .mode(0o600)
             .open(&path)
             .map_err(Error::io("open", &path))?;
-        Ok(Self {
+        let open = Mutex::new(Some(Arc::new(Open {
             file,
+            _guard: guard,
+        })));
+        Ok(Self {
             path,
             created,
-            _guard: guard,
+            open,
         })
     }
 
@@ -63,7 +72,7 @@ impl LockFile {
 
     /// Tries to lock without waiting; false when another holds it.
     pub(crate) fn try_lock(&self) -> io::Result<bool> {
-        match fs2::FileExt::try_lock_exclusive(&self.file) {
+        match fs2::FileExt::try_lock_exclusive(&self.open()?.file) {
             Ok(()) => Ok(true),
             Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
                 Ok(false)
@@ -74,22 +83,34 @@ impl LockFile {
 
     /// Waits in the kernel for the lock.
     pub(crate) fn lock(&self) -> io::Result<()> {
+        let open = self.open()?;
         loop {
-            match fs2::FileExt::lock_exclusive(&self.file) {
+            match fs2::FileExt::lock_exclusive(&open.file) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
             }
         }
     }
 
-    /// Gives the lock back.
-    pub(crate) fn unlock(&self) -> io::Result<()> {
-        fs2::FileExt::unlock(&self.file)
+    /// Gives the lock back and closes the file. Unlocks first: a call that hangs in the kernel may keep the file open.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        let open = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        open.map_or(Ok(()), |open| fs2::FileExt::unlock(&open.file))
+    }
+
+    fn open(&self) -> io::Result<Arc<Open>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.clone()
+            .ok_or_else(|| io::Error::other("the lock file was closed"))
     }
 
     /// Whether the path still leads to this file.
     pub(crate) fn is_in_place(&self) -> io::Result<bool> {
-        let ours = self.file.metadata()?;
+        let ours = self.open()?.file.metadata()?;
         match fs::metadata(&self.path) {
             Ok(there) => Ok(same_file(&ours, &there)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -99,15 +120,17 @@ impl LockFile {
 
     /// Reads the record through this descriptor.
     pub(crate) fn read(&self) -> Result<Record, Error> {
-        read_record(&self.file).map_err(Error::io("read", &self.path))
+        let record = self.open().and_then(|open| read_record(&open.file));
+        record.map_err(Error::io("read", &self.path))
     }
 
     /// Writes the record and syncs it, and the directory if the file is new.
     pub(crate) fn write(&self, holder: &Holder) -> Result<(), Error> {
-        self.file
+        let open = self.open().map_err(Error::io("write", &self.path))?;
+        open.file
             .write_all_at(&holder.encode(), 0)
             .map_err(Error::io("write", &self.path))?;
-        self.file
+        open.file
             .sync_all()
             .map_err(Error::io("sync", &self.path))?;
         if self.created {

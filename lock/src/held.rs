@@ -78,9 +78,8 @@ impl Drop for Held {
     fn drop(&mut self) {
         // From here on no batch may count, whoever still has a verifier.
         self.verifier.lose(Lost::Released);
-        // Verifiers keep the descriptor open, so closing is not enough. A failure is for the kernel to mend when
-        // the process ends.
-        if let Err(error) = self.file.unlock() {
+        // Verifiers may live on; a failure here is for the kernel to mend when the process ends.
+        if let Err(error) = self.file.close() {
             tracing::warn!(%error, path = %self.file.path().display(), "the lock could not be given back");
         }
     }

@@ -194,7 +194,7 @@ impl Wait<'_> {
     }
 
     fn attempt(&mut self) -> Result<Attempt, Error> {
-        let file = LockFile::open(self.dir)?;
+        let file = LockFile::in_dir(self.dir)?;
         let locked = file.try_lock().map_err(Error::io("lock", file.path()))?;
         Ok(if locked {
             Attempt::Ours(file)
@@ -326,5 +326,4 @@ fn jittered(interval: Duration) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "wait_tests.rs"]
-mod wait_tests;
+mod tests;

@@ -2,56 +2,69 @@
 
 use super::*;
 
-fn samples() -> Vec<Record<'static>> {
-    let producer = ProducerSequence {
-        producer: b"ID:host-1:1",
-        sequence: 9,
-    };
-    let plain = MessageRecord {
+fn plain() -> MessageRecord<'static> {
+    MessageRecord {
         queue: QueueId(7),
         seq: Seq(8),
         redeliveries: 3,
         moved: false,
         producer: None,
         payload: b"hello",
+    }
+}
+
+fn staged(record: Record<'static>) -> Record<'static> {
+    let transaction = StagedId(5);
+    Record::Staged {
+        transaction,
+        record: Box::new(record),
+    }
+}
+
+fn samples() -> Vec<Record<'static>> {
+    let producer = ProducerSequence {
+        producer: b"ID:host-1:1",
+        sequence: 9,
     };
     let moved = MessageRecord {
         moved: true,
         producer: Some(producer),
         payload: b"",
-        ..plain
+        ..plain()
     };
+    let (queue, transaction) = (QueueId(1), StagedId(5));
     let removed = Record::Removed {
-        queue: QueueId(1),
+        queue,
         seqs: vec![Seq(1), Seq(u64::MAX)],
     };
+    let segment = SegmentNumber(2);
     vec![
         Record::Seal(Seal {
             epoch: 1,
-            segment: SegmentNumber(2),
+            segment,
             end: 3,
             last_batch: 4,
             last_crc: 5,
         }),
         Record::Queue {
-            queue: QueueId(1),
+            queue,
             name: b"orders",
         },
-        Record::QueueRemoved { queue: QueueId(1) },
-        Record::Message(plain),
+        Record::QueueRemoved { queue },
+        Record::Message(plain()),
         Record::Message(moved),
         removed.clone(),
         Record::Removed {
-            queue: QueueId(1),
+            queue,
             seqs: vec![],
         },
         Record::Redelivered {
-            queue: QueueId(1),
+            queue,
             seq: Seq(2),
             count: 65_535,
         },
         Record::DispatchMark {
-            queue: QueueId(1),
+            queue,
             seq: Seq(1000),
         },
         Record::Producer {
@@ -67,20 +80,10 @@ fn samples() -> Vec<Record<'static>> {
             transaction: b"",
             outcome: Outcome::RolledBack,
         },
-        Record::Staged {
-            transaction: StagedId(5),
-            record: Box::new(Record::Message(plain)),
-        },
-        Record::Staged {
-            transaction: StagedId(5),
-            record: Box::new(removed),
-        },
-        Record::StagedCommit {
-            transaction: StagedId(5),
-        },
-        Record::StagedRollback {
-            transaction: StagedId(6),
-        },
+        staged(Record::Message(plain())),
+        staged(removed),
+        Record::StagedCommit { transaction },
+        Record::StagedRollback { transaction },
     ]
 }
 

@@ -69,7 +69,6 @@ fn moves(index: &mut Index, segment: u64, batch: &Batch) -> Moves {
         crc: 0,
         epoch: 1,
         time_ms: 0,
-        count: batch.count(),
         records: batch.records(),
     };
     let mut collected = Collected::default();

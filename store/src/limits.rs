@@ -60,8 +60,8 @@ pub(crate) const SLACK_SEGMENTS: u64 = 4;
 pub(crate) const MOVE_BYTES: usize = 256 << 10;
 /// How often maintenance looks whether it still makes sense to wait for the committing thread.
 pub(crate) const MOVE_WAIT: Duration = Duration::from_millis(200);
-/// A quiet store takes a checkpoint after this long, so that the next takeover finds little to replay.
-pub(crate) const IDLE_UPKEEP: Duration = Duration::from_secs(30);
+/// A quiet store looks this often whether a checkpoint would shorten the next takeover or give space back.
+pub(crate) const IDLE_UPKEEP: Duration = Duration::from_secs(5);
 /// Less tail than this is not worth a checkpoint in a quiet store: it replays in a few milliseconds.
 pub(crate) const IDLE_TAIL_BYTES: u64 = 1 << 20;
 /// A clean stop waits this long for maintenance to notice, then gives the lock back all the same.
@@ -72,14 +72,15 @@ pub(crate) const PRODUCER_GIVE_UP: Duration = Duration::from_secs(600);
 pub(crate) const READ_GAP_BYTES: u64 = 16 << 10;
 /// Most bytes read with one system call when messages are read back.
 pub(crate) const READ_SPAN_BYTES: u64 = 1 << 20;
-/// Sequences per page of the index (FORMAT.md 6): a full page takes about 2.3 KB in the database.
-pub(crate) const PAGE_ENTRIES: u64 = 256;
+/// Sequences per page of the index (FORMAT.md 6): a full page takes about 2.3 KB in the database. Small in tests, like
+/// the other steps of the index below, so that the edges are met in every one of them.
+pub(crate) const PAGE_ENTRIES: u64 = if cfg!(test) { 8 } else { 256 };
 /// Staged operations per value: sixteen values share a node of sled, which must stay below its 256 KiB for one item.
-pub(crate) const STAGED_CHUNK: usize = 64;
+pub(crate) const STAGED_CHUNK: usize = if cfg!(test) { 3 } else { 64 };
 /// Ids up to this length are keys as they are, longer ones as a hash; the same bound as for [`STAGED_CHUNK`].
 pub(crate) const SHORT_ID_BYTES: usize = 128;
 /// Measured: larger batches make sled 0.34.7 leak memory and disk without bound.
-pub(crate) const DATABASE_BATCH_OPS: usize = 128;
+pub(crate) const DATABASE_BATCH_OPS: usize = if cfg!(test) { 5 } else { 128 };
 /// Sled's own cache; the pages in use are in ours.
 pub(crate) const DATABASE_CACHE_BYTES: u64 = 16 << 20;
 /// A quarter of this is the largest item that sled keeps inside its file; larger ones would go unsynced beside it.
@@ -97,9 +98,9 @@ pub(crate) const DATABASE_BLOAT_BYTES: u64 = 64 << 20;
 /// Sled rewrites nodes of sixteen values and frees what it no longer needs late.
 pub(crate) const DATABASE_BLOAT_FACTOR: u64 = 4;
 /// Producers, and likewise outcomes, remembered in memory beyond those not yet in the database: some 10 MB.
-pub(crate) const LOOKUP_CACHE_ENTRIES: usize = 65_536;
+pub(crate) const LOOKUP_CACHE_ENTRIES: usize = if cfg!(test) { 4 } else { 65_536 };
 /// Producers, and likewise outcomes, looked at for their age per checkpoint: a millisecond.
-pub(crate) const EXPIRE_STEP: usize = 1024;
+pub(crate) const EXPIRE_STEP: usize = if cfg!(test) { 3 } else { 1024 };
 /// A replay is reported this often.
 pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// A replay that has changed more of the index than this writes a checkpoint on the way: memory stays bounded.

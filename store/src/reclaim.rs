@@ -19,6 +19,11 @@ pub(crate) fn removable_through(
     gone.last().map(|info| info.number)
 }
 
+/// How large the journal may be for what lives in it.
+pub(crate) fn allowed(live_bytes: u64, segment_bytes: u64) -> u64 {
+    2 * live_bytes + limits::SLACK_SEGMENTS * segment_bytes
+}
+
 /// The oldest segments to empty so that the journal comes below twice the live bytes plus four segments, as many as
 /// one round may write.
 pub(crate) fn to_compact(
@@ -28,7 +33,7 @@ pub(crate) fn to_compact(
     live_bytes: u64,
     live: impl Fn(SegmentNumber) -> SegmentUse,
 ) -> Vec<SegmentNumber> {
-    let allowed = 2 * live_bytes + limits::SLACK_SEGMENTS * segment_bytes;
+    let allowed = allowed(live_bytes, segment_bytes);
     let mut journal: u64 = segments.iter().map(|info| info.bytes).sum();
     let mut written = 0;
     let mut chosen = Vec::new();

@@ -43,7 +43,7 @@ impl<T> Upkeep<T> {
             let call = self.core.signals.wait(limits::IDLE_UPKEEP);
             let round = match call {
                 Call::Stop => return,
-                Call::Idle if self.core.tail() < limits::IDLE_TAIL_BYTES => Ok(()),
+                Call::Idle if !self.is_worth_a_round() => Ok(()),
                 Call::Due | Call::Idle => self.round(),
             };
             self.core.signals.checkpointing(false);
@@ -54,6 +54,18 @@ impl<T> Upkeep<T> {
                 Err(cause) => return self.inbox.fail(cause),
             }
         }
+    }
+
+    /// In a quiet store: whether there is a tail to shorten, or space to be had.
+    fn is_worth_a_round(&self) -> bool {
+        let tail = self.core.tail();
+        tail >= limits::IDLE_TAIL_BYTES || (tail > 0 && self.is_wasteful())
+    }
+
+    fn is_wasteful(&self) -> bool {
+        let live = self.core.with_index(|applied| Ok(applied.index.live_bytes()));
+        let allowed = live.map(|live| reclaim::allowed(live, self.core.settings.segment_bytes));
+        allowed.is_ok_and(|allowed| self.core.directory.bytes_on_disk() > allowed)
     }
 
     /// Checkpoint, reclaim, and compact as long as that gives space back.

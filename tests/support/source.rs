@@ -4,7 +4,6 @@
 //! a word cannot be fooled by prose. It is a scanner, not a parser: macros are plain tokens to it, which is enough
 //! because the house forbids code-generating macros of our own.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// One file, read once.
@@ -25,6 +24,14 @@ pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) first_line: usize,
     pub(crate) lines: usize,
+}
+
+/// A module in a file of its own that only tests have.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TestModule {
+    pub(crate) name: String,
+    /// Given by `#[path]`, relative to the declaring file's folder.
+    pub(crate) path: Option<String>,
 }
 
 impl Source {
@@ -103,9 +110,9 @@ impl Source {
         items
     }
 
-    /// Names of modules declared `#[cfg(test)] mod name;`: files that are test code as a whole.
-    pub(crate) fn test_modules(&self) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
+    /// Modules declared `#[cfg(test)] mod name;`: files that are test code as a whole.
+    pub(crate) fn test_modules(&self) -> Vec<TestModule> {
+        let mut modules = Vec::new();
         for start in attributes(&self.code) {
             let item = after_attributes(&self.code[start..]);
             let mut rest = item.trim_start();
@@ -115,14 +122,22 @@ impl Source {
             let Some(name) = rest.strip_prefix("mod ").and_then(identifier) else {
                 continue;
             };
-            if rest["mod ".len() + name.len()..]
+            let has_file = rest["mod ".len() + name.len()..]
                 .trim_start()
-                .starts_with(';')
-            {
-                names.insert(name);
+                .starts_with(';');
+            if has_file {
+                // Masked in the code, so looked up in the text.
+                let attributes = &self.text[start..self.code.len() - item.len()];
+                let path = attributes
+                    .split_once("#[path = \"")
+                    .and_then(|(_, path)| path.split_once('"'));
+                modules.push(TestModule {
+                    name,
+                    path: path.map(|(path, _)| path.to_owned()),
+                });
             }
         }
-        names
+        modules
     }
 }
 

@@ -149,7 +149,7 @@ fn check(life: &Life, sim: &SimFs, dir: &Path, marks: &[u64], epoch: u64, what: 
     let reader = Reader::new(Arc::clone(&recovered.directory));
     let found = contents_of(&mut recovered.applied.index, &reader);
     let answered = usize::try_from(marks.iter().copied().max().unwrap_or(0)).expect("few");
-    let is_prefix = life.states[answered..].iter().any(|state| *state == found);
+    let is_prefix = life.states[answered..].contains(&found);
     let before = life.states[..answered]
         .iter()
         .rposition(|state| *state == found);

@@ -112,7 +112,7 @@ fn counts_are_kept_over_a_takeover() {
         client.peer.remove_consumer(&consumer, -2);
     }
     client.sync();
-    let broker = broker.restart();
+    let broker = broker.restart(client);
     let mut client = broker.client("a");
     let consumer = client.consume("q", 1);
     assert_eq!(client.expect(&consumer, 1)[0].redeliveries, 3);
@@ -122,8 +122,7 @@ fn counts_are_kept_over_a_takeover() {
 fn acknowledgements_after_a_failover_match_what_still_waits() {
     let broker = Broker::start();
     let (client, _, held) = holding(&broker, 4, 100);
-    drop(client);
-    let broker = broker.restart();
+    let broker = broker.restart(client);
     let mut client = broker.client("a");
     // Replayed with prefetch 0, then the old acknowledgements, then the window.
     let consumer = client.consume("q", 0);
@@ -137,7 +136,6 @@ fn acknowledgements_after_a_failover_match_what_still_waits() {
     assert_eq!(texts(&again), ["2", "3"]);
     assert!(again.iter().all(|delivery| delivery.redeliveries >= 1));
     assert!(client.errors().is_empty());
-    drop(client);
-    let broker = broker.restart();
+    let broker = broker.restart(client);
     assert_eq!(broker.messages("q"), 2, "and they stay away");
 }

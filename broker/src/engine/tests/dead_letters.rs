@@ -22,8 +22,7 @@ fn poison_goes_to_the_dead_letter_queue_with_its_cause() {
     client.peer.ack(ack, None);
     client.sync();
     assert_eq!((broker.messages("q"), broker.messages(DLQ)), (0, 1));
-    let broker = broker.restart();
-    drop(client);
+    let broker = broker.restart(client);
     assert_eq!((broker.messages("q"), broker.messages(DLQ)), (0, 1));
     let mut client = broker.client("a");
     let consumer = client.consume(DLQ, 10);

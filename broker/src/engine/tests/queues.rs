@@ -124,7 +124,7 @@ fn a_resent_message_is_answered_and_stored_once() {
     }
     client.send_message(message("p", 2, queue("q"), "next")).expect("answered");
     assert_eq!(texts(&client.expect(&consumer, 2)), ["once", "next"]);
-    let broker = broker.restart();
+    let broker = broker.restart(client);
     let mut client = broker.client("a");
     client.send_message(message("p", 1, queue("q"), "once")).expect("answered");
     let mut bridge = broker.try_client("b", |hello| hello.network = true).expect("connects");

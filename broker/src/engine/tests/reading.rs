@@ -1,7 +1,6 @@
 //! The unusual ways to read: browsers and pulls.
 
 use super::harness::{Broker, Client, queue, texts, until};
-use crate::outgoing::Outgoing;
 use crate::peer::AckKind;
 use wire::openwire::ConsumerId;
 
@@ -37,18 +36,18 @@ fn a_browser_of_much_goes_by_its_window() {
     client.send_all("q", (0..500).map(|n| n.to_string()));
     let browser = browser(&mut client, 20);
     let mut got = Vec::new();
-    let mut ended = false;
+    let mut ended = 0;
     until("the end", || {
-        client.read();
         let batch = client.received(&browser);
         assert!(batch.len() <= 20);
         if !batch.is_empty() {
             client.ack(&browser, AckKind::Standard, &batch);
             got.extend(texts(&batch));
         }
-        ended |= client.others().iter().any(|item| matches!(item, Outgoing::Nothing { .. }));
-        (ended && got.len() == 500).then_some(())
+        ended += client.nothings(&browser);
+        (ended > 0 && got.len() == 500).then_some(())
     });
+    assert_eq!(ended, 1);
     assert!(got.into_iter().eq((0..500).map(|n| n.to_string())));
 }
 
@@ -109,8 +108,7 @@ fn a_pull_waits_for_what_is_in_the_store_only() {
     let broker = Broker::start();
     let mut client = broker.client("a");
     client.send("q", "x");
-    let broker = broker.restart();
-    drop(client);
+    let broker = broker.restart(client);
     let mut client = broker.client("a");
     let consumer = client.consume("q", 0);
     client.peer.pull(&consumer, -1);

@@ -13,8 +13,7 @@ fn nothing_is_lost_and_what_was_acknowledged_stays_away() {
     let held = client.expect(&consumer, 5);
     client.ack(&consumer, AckKind::Standard, &held[..3]);
     client.sync();
-    let broker = broker.restart();
-    drop(client);
+    let broker = broker.restart(client);
     assert_eq!(broker.messages("q"), 7);
     let mut client = broker.client("a");
     let consumer = client.consume("q", 100);
@@ -28,8 +27,7 @@ fn what_cannot_have_been_seen_is_not_flagged() {
     let broker = Broker::start();
     let mut client = broker.client("a");
     client.send_all("q", (0..10).map(|n| n.to_string()));
-    let broker = broker.restart();
-    drop(client);
+    let broker = broker.restart(client);
     let mut client = broker.client("a");
     let consumer = client.consume("q", 100);
     let first = client.expect(&consumer, 10);
@@ -47,8 +45,7 @@ fn at_most_a_step_is_flagged_in_vain() {
     client.send_all("q", (0..count).map(|n| n.to_string()));
     let consumer = client.consume("q", 1);
     client.expect(&consumer, 1);
-    let broker = broker.restart();
-    drop(client);
+    let broker = broker.restart(client);
     let mut client = broker.client("a");
     let consumer = client.consume("q", i32::MAX);
     let again = client.expect(&consumer, count);
@@ -82,7 +79,7 @@ fn a_long_drain_keeps_the_mark_ahead() {
     assert!(got.into_iter().eq((0..count).map(|n| n.to_string())));
     client.sync();
     assert_eq!(broker.messages("q"), 0);
-    let broker = broker.restart();
+    let broker = broker.restart(client);
     assert_eq!(broker.messages("q"), 0);
 }
 
@@ -95,8 +92,7 @@ fn what_is_not_persistent_is_gone() {
     let _ = client.throw("q", "light");
     client.sync();
     assert_eq!(broker.messages("q"), 3);
-    let broker = broker.restart();
-    drop(client);
+    let broker = broker.restart(client);
     let mut client = broker.client("a");
     let consumer = client.consume("q", 100);
     assert_eq!(texts(&client.expect(&consumer, 1)), ["kept"]);
@@ -108,14 +104,13 @@ fn broker_sequences_rise_over_takeovers_and_clients_of_the_old_master_do_nothing
     let broker = Broker::start();
     let mut old = broker.client("a");
     old.send("q", "1");
-    let broker = broker.restart();
+    broker.engine.close();
     let _ = old.post("q", "2");
-    old.peer.flush_touched();
     let consumer = old.consume("q", 0);
     old.peer.pull(&consumer, 0);
-    drop(old);
+    assert!(old.others().is_empty(), "nothing is said any more");
+    let broker = broker.restart(old);
     let mut client = broker.client("a");
-    client.produced = 10;
     client.send("q", "3");
     let consumer = client.consume("q", 10);
     let got = client.expect(&consumer, 2);

@@ -101,7 +101,7 @@ fn nothing_of_a_temporary_queue_is_stored() {
         client.send_message(message("o", number, temporary("o:1"), "x")).expect("sent");
     }
     assert_eq!(broker.engine.usage().store.bytes_written, written);
-    let broker = broker.restart();
+    let broker = broker.restart(client);
     assert!(broker.engine.queues().is_empty());
 }
 

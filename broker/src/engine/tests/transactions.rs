@@ -21,7 +21,7 @@ fn nothing_is_seen_before_the_commit_and_all_after_it() {
     assert_eq!(client.commit(&tx), Ok(Reply::Ok));
     assert_eq!(texts(&client.expect(&one, 2)), ["1", "3"]);
     assert_eq!(texts(&client.expect(&two, 1)), ["2"]);
-    let broker = broker.restart();
+    let broker = broker.restart(client);
     assert_eq!((broker.messages("one"), broker.messages("two")), (2, 1));
 }
 
@@ -92,7 +92,7 @@ fn a_commit_asked_twice_is_answered_alike() {
     client.send_in(&tx, "q", "x");
     client.commit(&tx).expect("commits");
     assert_eq!(client.commit(&tx), Ok(Reply::Ok));
-    let broker = broker.restart();
+    let broker = broker.restart(client);
     let mut client =
         broker.try_client("a", |hello| hello.failover_reconnect = true).expect("connects");
     assert_eq!(client.commit(&tx), Ok(Reply::Ok));
@@ -185,8 +185,7 @@ fn a_big_transaction_spills_and_stays_whole() {
     expected.push("after".to_owned());
     assert_eq!(numbers, expected, "in order, spilled or not");
     assert_eq!(client.commit(&tx), Ok(Reply::Ok));
-    drop((client, other));
-    let broker = broker.restart();
+    let broker = broker.restart((client, other));
     assert_eq!(broker.messages("q"), count as u64 + 2);
 }
 
@@ -204,8 +203,7 @@ fn a_big_transaction_that_is_rolled_back_or_cut_off_leaves_nothing() {
     send_much(&mut client, &tx);
     client.sync();
     // The master ends with the transaction open.
-    let broker = broker.restart();
-    drop(client);
+    let broker = broker.restart(client);
     assert_eq!(broker.messages("q"), 1);
     let mut client = broker.client("a");
     let consumer = client.consume("q", 1_000);

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::reference::Model;
 use crate::error::{Error, Result};
+use crate::fs::sim::SimFs;
 use crate::fs::{Fs, RealFs};
 use crate::index::{Backend, Index, Opening, RecordPlace};
 use crate::journal::After;
@@ -155,7 +156,9 @@ pub(super) struct Logged {
 }
 
 pub(super) struct Rig {
-    pub(super) dir: TempDir,
+    /// Removes the directory at the end, if it is a real one.
+    _dir: Option<TempDir>,
+    pub(super) root: PathBuf,
     pub(super) fs: Arc<dyn Fs>,
     pub(super) backend: Backend,
     pub(super) settings: Settings,
@@ -178,10 +181,23 @@ pub(super) struct Rig {
 }
 
 impl Rig {
+    /// In a directory of its own.
     pub(super) fn new(backend: Backend) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_owned();
+        Self::made(backend, Arc::new(RealFs::new(None)), root, Some(dir))
+    }
+
+    /// On a simulated disk.
+    pub(super) fn on(fs: &SimFs) -> Self {
+        Self::made(Backend::File, Arc::new(fs.clone()), PathBuf::from("/"), None)
+    }
+
+    fn made(backend: Backend, fs: Arc<dyn Fs>, root: PathBuf, dir: Option<TempDir>) -> Self {
         let mut rig = Self {
-            dir: tempfile::tempdir().unwrap(),
-            fs: Arc::new(RealFs::new(None)),
+            _dir: dir,
+            root,
+            fs,
             backend,
             settings: Settings {
                 page_cache_bytes: 2000,
@@ -208,7 +224,7 @@ impl Rig {
     }
 
     pub(super) fn index_dir(&self) -> PathBuf {
-        self.dir.path().join("index")
+        self.root.join("index")
     }
 
     /// Position of the record of this number.
@@ -347,7 +363,7 @@ impl Rig {
             backend: self.backend,
             settings: &self.settings,
         };
-        let opened = Index::open(Arc::clone(&self.fs), self.dir.path(), &opening)?;
+        let opened = Index::open(Arc::clone(&self.fs), &self.root, &opening)?;
         let mut index = opened.index;
         self.rebuilt = self.rebuilt.take().or(opened.rebuilt);
         self.replayed_from = opened.from.map_or(self.trimmed, |after| {

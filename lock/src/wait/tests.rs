@@ -38,7 +38,7 @@ impl Other {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "wait::wait_tests::a_process_that_holds_the_lock",
+                "wait::tests::a_process_that_holds_the_lock",
                 "--nocapture",
             ])
             .env("HOLDFAST_LOCK_DIR", dir)
@@ -280,7 +280,7 @@ fn a_removed_or_replaced_lock_file_is_a_loss_for_good() {
             matches!(verifier.verify(), Err(Lost::Removed { .. })),
             "a loss was taken back"
         );
-        drop((verifier, held));
+        drop(held);
         let held = take(dir.path(), &forced(kind)).unwrap();
         fs::copy(&path, &aside).unwrap();
         fs::rename(&aside, &path).unwrap();
@@ -377,6 +377,9 @@ fn a_dropped_holder_can_prove_nothing() {
     let held = take(dir.path(), &Settings::default()).unwrap();
     let verifier = held.verifier();
     drop(held);
+    assert_eq!(verifier.verify(), Err(Lost::Released));
+    // A verifier that lives on is in nobody's way.
+    drop(take(dir.path(), &Settings::default()).unwrap());
     assert_eq!(verifier.verify(), Err(Lost::Released));
     assert!(!read_status(dir.path()).unwrap().held);
 }
