@@ -80,6 +80,11 @@ pub(crate) const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
 // ---- engine -----------------------------------------------------------------
 
+/// A limit that is small in tests, so that what happens at it happens in every one.
+const fn shrunk(limit: usize, in_tests: usize) -> usize {
+    if cfg!(test) { in_tests } else { limit }
+}
+
 /// Messages kept in memory unless configured: enough for 200,000 small ones, a
 /// quarter of a small server.
 pub(crate) const MEMORY_BYTES: usize = 256 * 1024 * 1024;

@@ -10,7 +10,7 @@
 //! 4. It applies the records to the index in memory, with the same decoder that recovery uses (`codec`).
 //! 5. It hands the tokens of the batch to the [`Outlet`]: the one place from which an answer may leave.
 //!
-//! Beside it, the maintenance thread (`maintenance`) writes checkpoints of the index, removes segments in which
+//! Beside it, the maintenance thread (`upkeep`) writes checkpoints of the index, removes segments in which
 //! nothing lives (`reclaim`) and moves what still lives out of sparse ones (`compact`).
 //!
 //! [`Store::open`] takes the proof of the lock by value, recovers (`open`), seals the previous epoch and starts the

@@ -92,6 +92,7 @@ fn replayed(
     let mut replay = Replay::new(opened.index, progress, verify);
     let end = journal::recover(directory, opened.from, &mut |view| replay.visit(&view))?;
     replay.index.settle()?;
+    replay.index.forget_nameless()?;
     recovery.replay = replay.started.elapsed();
     recovery.records = replay.records;
     recovery.batches = replay.batches;

@@ -63,7 +63,9 @@ impl<T> Upkeep<T> {
     }
 
     fn is_wasteful(&self) -> bool {
-        let live = self.core.with_index(|applied| Ok(applied.index.live_bytes()));
+        let live = self
+            .core
+            .with_index(|applied| Ok(applied.index.live_bytes()));
         let allowed = live.map(|live| reclaim::allowed(live, self.core.settings.segment_bytes));
         allowed.is_ok_and(|allowed| self.core.directory.bytes_on_disk() > allowed)
     }

@@ -129,7 +129,7 @@ pub trait SegmentFile: Send {
     fn lock(&mut self) -> io::Result<()>;
 
     /// Writes whole blocks at a block boundary and returns when they are durable. `aligned` starts on a block boundary in
-    /// memory too ([`crate::fs`]'s aligned buffer), as direct writes ask. A finished file only.
+    /// memory too (an aligned buffer), as direct writes ask. A finished file only.
     ///
     /// # Errors
     /// What the system says; the bytes may then be there wholly, partly or not at all.

@@ -93,6 +93,12 @@ impl QueueTable {
         all
     }
 
+    /// Queues that no record has named.
+    pub(super) fn nameless(&self) -> Vec<QueueId> {
+        let nameless = self.queues.iter().filter(|(_, queue)| queue.name.is_none());
+        nameless.map(|(id, _)| *id).collect()
+    }
+
     /// A queue by id; created without a name if it is not there: in a replay its record may come later.
     pub(super) fn get_or_create(&mut self, id: QueueId) -> &mut Queue {
         self.next = self.next.max(QueueId(id.0.saturating_add(1)));

@@ -520,6 +520,18 @@ impl Index {
         Ok(found)
     }
 
+    /// Forgets queues without a name. Call at the end of a replay: records that came after the removal of their queue
+    /// (a commit of what was staged for it) must not live for ever where nobody can reach them.
+    ///
+    /// # Errors
+    /// As [`Index::apply`].
+    pub(crate) fn forget_nameless(&mut self) -> Result<()> {
+        for id in self.queues.nameless() {
+            self.apply_queue_removed(id)?;
+        }
+        Ok(())
+    }
+
     /// Forgets producers and outcomes beyond their age: a bounded step, call it before each checkpoint.
     ///
     /// # Errors

@@ -254,6 +254,26 @@ fn staged_work_shows_at_the_commit_and_is_void_without_one() {
 }
 
 #[test]
+fn what_comes_after_the_removal_of_its_queue_is_gone_after_a_restart() {
+    let mut fixture = Fixture::new();
+    let queue = fixture.store().new_queue();
+    let id = fixture.store().new_staged();
+    fixture.commit(1, |work| work.queue(queue, b"q"));
+    let mut work = Work::new();
+    work.message(queue, Seq(1), None, 0, b"late");
+    fixture.store().stage(id, work).expect("stage");
+    fixture.commit(2, |work| {
+        work.queue_removed(queue);
+        work.staged_commit(id);
+    });
+    assert!(fixture.store().queues().is_empty());
+    fixture.reopen();
+    assert!(fixture.store().queues().is_empty());
+    assert_eq!(fixture.store().usage().live_bytes, 0);
+    assert!(fixture.store().new_queue() > queue);
+}
+
+#[test]
 fn work_larger_than_a_segment_is_one_batch() {
     let mut fixture = Fixture::new();
     let queue = fixture.store().new_queue();

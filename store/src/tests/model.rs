@@ -185,9 +185,11 @@ impl Model {
                     .messages
                     .insert(seq.0, (0, payload.len(), crc32fast::hash(payload)));
             }
-            Step::Removed(_, seqs) => seqs
-                .iter()
-                .for_each(|seq| drop(queue.messages.remove(&seq.0))),
+            Step::Removed(_, seqs) => {
+                for seq in seqs {
+                    queue.messages.remove(&seq.0);
+                }
+            }
             _ => {}
         }
     }

@@ -26,17 +26,17 @@ fn drain(client: &mut Client, consumer: &wire::openwire::ConsumerId, count: usiz
 
 #[test]
 fn a_backlog_beyond_memory_is_paged_in_order() {
-    let broker = Broker::start_with(|settings| settings.memory_limit = 2 << 20);
+    let broker = Broker::start_with(|settings| settings.memory_limit = 100_000);
     let mut client = broker.client("a");
     let count = 1_000;
     for start in (0..count).step_by(100) {
-        client.send_all("q", numbered(start..start + 100, 8_000));
+        client.send_all("q", numbered(start..start + 100, 1_000));
     }
     let used = broker.engine.usage().memory_bytes;
-    assert!(used < READY_FLOOR_BYTES + 20_000, "{used} bytes for a queue that nobody reads");
+    assert!(used < READY_FLOOR_BYTES + 5_000, "{used} bytes for a queue that nobody reads");
     let consumer = client.consume("q", 50);
     // More comes while the backlog is read.
-    client.send_all("q", numbered(count..count + 100, 8_000));
+    client.send_all("q", numbered(count..count + 100, 1_000));
     let got = drain(&mut client, &consumer, count + 100);
     assert!(got.into_iter().eq(0..count + 100));
     assert_eq!(broker.messages("q"), 0);
@@ -49,7 +49,7 @@ fn a_backlog_beyond_memory_is_paged_in_order() {
 fn a_backlog_is_shared_and_survives_consumers_that_come_and_go() {
     let broker = Broker::start();
     let mut client = broker.client("a");
-    client.send_all("q", numbered(0..600, 4_000));
+    client.send_all("q", numbered(0..600, 1_000));
     let broker = broker.restart(client);
     let mut client = broker.client("a");
     let early = client.consume("q", 100);
@@ -64,7 +64,7 @@ fn a_backlog_is_shared_and_survives_consumers_that_come_and_go() {
 fn unstored_messages_behind_a_backlog_wait_for_it() {
     let broker = Broker::start();
     let mut client = broker.client("a");
-    client.send_all("q", numbered(0..400, 8_000));
+    client.send_all("q", numbered(0..400, 1_000));
     for text in numbered(400..420, 10) {
         let _ = client.throw("q", &text);
     }

@@ -10,15 +10,26 @@ use crate::index::Backend;
 use crate::position::{QueueId, SegmentNumber, Seq};
 
 fn pages_in_database(rig: &mut Rig) -> usize {
-    rig.index().stable.as_ref().map_or(0, |control| control.pages().count())
+    rig.index()
+        .stable
+        .as_ref()
+        .map_or(0, |control| control.pages().count())
 }
 
 fn filled(mut rig: Rig) -> Rig {
     rig.step(Step::Queue(1));
     rig.messages(1, 1..60);
     for id in 0..7 {
-        rig.step(Step::Message { queue: 1, seq: 60 + u64::from(id), redeliveries: 0, producer: Some((id, 5)) });
-        rig.step(Step::Outcome { id, committed: true });
+        rig.step(Step::Message {
+            queue: 1,
+            seq: 60 + u64::from(id),
+            redeliveries: 0,
+            producer: Some((id, 5)),
+        });
+        rig.step(Step::Outcome {
+            id,
+            committed: true,
+        });
     }
     rig
 }
@@ -29,14 +40,20 @@ fn what_comes_and_goes_between_checkpoints_never_reaches_the_database() {
     rig.step(Step::Queue(1));
     for seq in 1..100 {
         rig.messages(1, seq..seq + 1);
-        rig.step(Step::Removed { queue: 1, seqs: vec![seq] });
+        rig.step(Step::Removed {
+            queue: 1,
+            seqs: vec![seq],
+        });
     }
     assert!(rig.checkpoint());
     assert_eq!(pages_in_database(&mut rig), 0);
     rig.messages(1, 100..103);
     assert!(rig.checkpoint());
     assert_eq!(pages_in_database(&mut rig), 1);
-    rig.step(Step::Removed { queue: 1, seqs: vec![100, 101, 102] });
+    rig.step(Step::Removed {
+        queue: 1,
+        seqs: vec![100, 101, 102],
+    });
     assert!(rig.checkpoint());
     assert_eq!(pages_in_database(&mut rig), 0);
     rig.check();
@@ -57,14 +74,20 @@ fn a_checkpoint_is_where_the_replay_begins() {
 fn clean_pages_leave_memory_beyond_the_limit_and_come_back() {
     let mut rig = filled(Rig::new(Backend::Sled));
     rig.messages(1, 100..1000);
-    assert!(rig.index().queues.cached_bytes() > 20_000, "nothing leaves before a checkpoint");
+    assert!(
+        rig.index().queues.cached_bytes() > 20_000,
+        "nothing leaves before a checkpoint"
+    );
     assert!(rig.checkpoint());
     assert!(rig.index().queues.cached_bytes() <= rig.settings.page_cache_bytes);
     rig.check();
     // Reading it all does not bring it all back.
     assert!(rig.index().queues.cached_bytes() <= rig.settings.page_cache_bytes + 1000);
     assert!(rig.index().dirty_bytes() == 0);
-    rig.step(Step::Removed { queue: 1, seqs: vec![500] });
+    rig.step(Step::Removed {
+        queue: 1,
+        seqs: vec![500],
+    });
     assert!(rig.index().dirty_bytes() > 0);
     rig.check();
 }
@@ -73,8 +96,16 @@ fn clean_pages_leave_memory_beyond_the_limit_and_come_back() {
 fn old_producers_and_outcomes_are_forgotten_step_by_step() {
     let mut rig = filled(Rig::new(Backend::Sled));
     assert!(rig.checkpoint());
-    rig.step(Step::Message { queue: 1, seq: 200, redeliveries: 0, producer: Some((2, 6)) });
-    rig.step(Step::Outcome { id: 3, committed: false });
+    rig.step(Step::Message {
+        queue: 1,
+        seq: 200,
+        redeliveries: 0,
+        producer: Some((2, 6)),
+    });
+    rig.step(Step::Outcome {
+        id: 3,
+        committed: false,
+    });
     let young = rig.journal[rig.journal.len() - 2].time_ms;
     let pinned = rig.index().live(SegmentNumber(4)).entries;
     for _ in 0..5 {
@@ -87,11 +118,18 @@ fn old_producers_and_outcomes_are_forgotten_step_by_step() {
     for id in 0..7 {
         let known = rig.index().producer(&producer_id(id)).unwrap().is_some();
         assert_eq!(known, id == 2, "producer {id}");
-        assert_eq!(rig.index().outcome(&[id]).unwrap(), None, "outcome {id} is older than its age");
+        assert_eq!(
+            rig.index().outcome(&[id]).unwrap(),
+            None,
+            "outcome {id} is older than its age"
+        );
     }
     assert!(rig.index().live(SegmentNumber(4)).entries < pinned);
     let control = rig.index().stable.clone().unwrap();
-    assert_eq!((control.image.producers.count, control.image.outcomes.count), (1, 0));
+    assert_eq!(
+        (control.image.producers.count, control.image.outcomes.count),
+        (1, 0)
+    );
 }
 
 #[test]
@@ -117,7 +155,15 @@ fn a_long_rebuild_may_checkpoint_on_its_way() {
 
 #[test]
 fn whatever_fails_in_a_checkpoint_the_next_one_succeeds() {
-    for kind in [OpKind::List, OpKind::Read, OpKind::CreateDir, OpKind::Write, OpKind::Sync, OpKind::Rename, OpKind::SyncDir] {
+    for kind in [
+        OpKind::List,
+        OpKind::Read,
+        OpKind::CreateDir,
+        OpKind::Write,
+        OpKind::Sync,
+        OpKind::Rename,
+        OpKind::SyncDir,
+    ] {
         for spared in 0..4 {
             for before in [false, true] {
                 let fs = SimFs::new();
@@ -126,7 +172,10 @@ fn whatever_fails_in_a_checkpoint_the_next_one_succeeds() {
                     assert!(rig.checkpoint());
                 }
                 rig.messages(1, 100..120);
-                rig.step(Step::Outcome { id: 1, committed: false });
+                rig.step(Step::Outcome {
+                    id: 1,
+                    committed: false,
+                });
                 fs.fail(kind, spared, ErrorKind::Other, false);
                 let stable = rig.checkpoint();
                 fs.heal();
@@ -148,7 +197,10 @@ fn a_crash_at_any_operation_of_a_checkpoint_loses_nothing() {
         let mut rig = filled(Rig::on(&fs));
         assert!(rig.checkpoint());
         rig.messages(1, 100..130);
-        rig.step(Step::Removed { queue: 1, seqs: (1..40).collect() });
+        rig.step(Step::Removed {
+            queue: 1,
+            seqs: (1..40).collect(),
+        });
         rig.index().begin_anew = anew;
         let recorded = fs.copy();
         rig.index = None;
@@ -157,15 +209,18 @@ fn a_crash_at_any_operation_of_a_checkpoint_loses_nothing() {
         rig.index().begin_anew = anew;
         assert!(rig.checkpoint());
         let mut states = 0;
-        recorded.for_each_crash(&[Choice::Lost, Choice::Kept, Choice::Seed(1), Choice::Seed(2)], |at, _, crashed| {
-            rig.index = None;
-            rig.fs = Arc::new(crashed);
-            rig.boot_id.push('\'');
-            rig.reopen();
-            assert_eq!(rig.rebuilt, None, "after operation {at}");
-            rig.check();
-            states += 1;
-        });
+        recorded.for_each_crash(
+            &[Choice::Lost, Choice::Kept, Choice::Seed(1), Choice::Seed(2)],
+            |at, _, crashed| {
+                rig.index = None;
+                rig.fs = Arc::new(crashed);
+                rig.boot_id.push('\'');
+                rig.reopen();
+                assert_eq!(rig.rebuilt, None, "after operation {at}");
+                rig.check();
+                states += 1;
+            },
+        );
         assert!(states > 20, "{states} states");
     }
 }

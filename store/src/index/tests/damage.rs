@@ -17,10 +17,18 @@ fn closed(backend: Backend) -> Rig {
     rig.step(Step::Queue(1));
     rig.messages(1, 1..200);
     for id in 0..6 {
-        rig.step(Step::Message { queue: 1, seq: 200 + u64::from(id), redeliveries: 0, producer: Some((id, 9)) });
+        rig.step(Step::Message {
+            queue: 1,
+            seq: 200 + u64::from(id),
+            redeliveries: 0,
+            producer: Some((id, 9)),
+        });
     }
     assert!(rig.checkpoint());
-    rig.step(Step::Removed { queue: 1, seqs: (1..20).collect() });
+    rig.step(Step::Removed {
+        queue: 1,
+        seqs: (1..20).collect(),
+    });
     assert!(rig.checkpoint());
     rig.messages(1, 210..220);
     rig.index = None;
@@ -29,7 +37,8 @@ fn closed(backend: Backend) -> Rig {
 
 fn generation(rig: &Rig) -> PathBuf {
     let bytes = fs::read(control::path(&rig.index_dir())).unwrap();
-    rig.index_dir().join(Control::decode(&bytes).unwrap().generation)
+    rig.index_dir()
+        .join(Control::decode(&bytes).unwrap().generation)
 }
 
 /// Opens, reads everything and writes a checkpoint; if that shows that something is wrong, opens again. Answers whether
@@ -45,7 +54,10 @@ fn opens_in_the_end(rig: &mut Rig) -> bool {
     }
     if doubt {
         rig.reopen();
-        assert!(rig.rebuilt.is_some(), "what was found wanting is not used again");
+        assert!(
+            rig.rebuilt.is_some(),
+            "what was found wanting is not used again"
+        );
     }
     rig.check();
     rig.rebuilt.is_some()
@@ -94,7 +106,12 @@ fn a_database_that_is_gone_emptied_or_cut() {
             None => fs::remove_dir_all(generation(&rig)).unwrap(),
             Some(keep) => {
                 let len = fs::metadata(&path).unwrap().len();
-                fs::File::options().write(true).open(&path).unwrap().set_len(len.min(keep)).unwrap();
+                fs::File::options()
+                    .write(true)
+                    .open(&path)
+                    .unwrap()
+                    .set_len(len.min(keep))
+                    .unwrap();
             }
         }
         let rebuilt = opens_in_the_end(&mut rig);
@@ -109,7 +126,11 @@ fn a_database_with_damaged_bytes_anywhere() {
     for part in 0..24 {
         let mut rig = closed(Backend::Sled);
         let path = generation(&rig).join("db");
-        let used = fs::read(&path).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
+        let used = fs::read(&path)
+            .unwrap()
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .unwrap();
         overwrite(&path, used * part / 24, 64);
         rebuilt += u32::from(opens_in_the_end(&mut rig));
     }
@@ -120,7 +141,11 @@ fn a_database_with_damaged_bytes_anywhere() {
 fn an_older_page_with_a_good_checksum_of_its_own() {
     let mut rig = closed(Backend::Sled);
     rig.reopen();
-    let key = PageKey::Entries { queue: QueueId(1), page: 10 }.to_bytes();
+    let key = PageKey::Entries {
+        queue: QueueId(1),
+        page: 10,
+    }
+    .to_bytes();
     let database = Arc::clone(&rig.index().source.ready().unwrap().unwrap().database);
     let (stale, _) = seal_value(&key, &[0]);
     database.write(vec![(key, Some(stale))]).unwrap();
@@ -140,11 +165,23 @@ fn a_producer_that_is_missing_shows_before_the_next_checkpoint_counts() {
     database.sync().unwrap();
     drop(database);
     rig.reopen();
-    assert_eq!(rig.rebuilt, None, "opening does not look through everything");
+    assert_eq!(
+        rig.rebuilt, None,
+        "opening does not look through everything"
+    );
     assert!(!rig.checkpoint());
-    assert!(rig.index().producer(b"anybody").is_err(), "nothing is answered from it any more");
+    assert!(
+        rig.index().producer(b"anybody").is_err(),
+        "nothing is answered from it any more"
+    );
     rig.reopen();
-    assert!(rig.rebuilt.as_ref().is_some_and(|reason| reason.contains("producers")), "{:?}", rig.rebuilt);
+    assert!(
+        rig.rebuilt
+            .as_ref()
+            .is_some_and(|reason| reason.contains("producers")),
+        "{:?}",
+        rig.rebuilt
+    );
     rig.check();
 }
 
@@ -158,7 +195,13 @@ fn a_checkpoint_from_before_the_oldest_segment() {
     rig.trimmed = lost + 40;
     let opening_at = rig.trimmed;
     rig.reopen();
-    assert!(rig.rebuilt.as_ref().is_some_and(|reason| reason.contains("oldest")), "{:?}", rig.rebuilt);
+    assert!(
+        rig.rebuilt
+            .as_ref()
+            .is_some_and(|reason| reason.contains("oldest")),
+        "{:?}",
+        rig.rebuilt
+    );
     assert_eq!(rig.replayed_from, opening_at);
 }
 
@@ -168,7 +211,12 @@ fn half_a_checkpoint_is_believed_on_the_same_boot_only() {
         let mut rig = closed(Backend::File);
         rig.reopen();
         for id in 0..6 {
-            rig.step(Step::Message { queue: 1, seq: 300 + u64::from(id), redeliveries: 0, producer: Some((id, 20)) });
+            rig.step(Step::Message {
+                queue: 1,
+                seq: 300 + u64::from(id),
+                redeliveries: 0,
+                producer: Some((id, 20)),
+            });
         }
         let after = rig.after();
         let snapshot = rig.index().begin_checkpoint(after);
@@ -194,7 +242,14 @@ fn a_database_that_another_process_holds_is_copied() {
     rig.reopen();
     assert_eq!(rig.rebuilt, None);
     rig.check();
-    let held = zombie.unwrap().source.ready().unwrap().unwrap().name.clone();
+    let held = zombie
+        .unwrap()
+        .source
+        .ready()
+        .unwrap()
+        .unwrap()
+        .name
+        .clone();
     assert_ne!(rig.index().source.ready().unwrap().unwrap().name, held);
     assert!(rig.checkpoint());
     rig.reopen();
@@ -218,6 +273,11 @@ fn on_a_network_file_system_the_files_of_a_silent_master_are_copied() {
     let mut rig = closed(Backend::Sled);
     rig.network = true;
     let path = generation(&rig).join("db");
-    fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_len(0)
+        .unwrap();
     assert!(opens_in_the_end(&mut rig));
 }

@@ -190,7 +190,12 @@ impl Rig {
 
     /// On a simulated disk.
     pub(super) fn on(fs: &SimFs) -> Self {
-        Self::made(Backend::File, Arc::new(fs.clone()), PathBuf::from("/"), None)
+        Self::made(
+            Backend::File,
+            Arc::new(fs.clone()),
+            PathBuf::from("/"),
+            None,
+        )
     }
 
     fn made(backend: Backend, fs: Arc<dyn Fs>, root: PathBuf, dir: Option<TempDir>) -> Self {
