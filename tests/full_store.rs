@@ -3,7 +3,7 @@
 use crate::support::broker_process::{BrokerProcess, scratch};
 use crate::support::clients::{connect, consumer, producer, take};
 use crate::support::wait::within;
-use client::{AckMode, Connection, Message, Receipt};
+use client::{AckMode, Connection, Consumer, Message, Receipt};
 use std::path::Path;
 
 /// Room for some thousand messages of the test's size.
@@ -59,13 +59,19 @@ pub(crate) async fn empty(broker: &BrokerProcess, count: usize) {
             .to_owned();
         assert_eq!(text, expected.to_string());
         if expected % 20 == 19 {
-            consumer
-                .acknowledge()
-                .await
-                .expect("a full store takes acknowledgements");
+            acknowledge(&mut consumer).await;
         }
     }
-    consumer.acknowledge().await.expect("acknowledged");
+    acknowledge(&mut consumer).await;
+}
+
+async fn acknowledge(consumer: &mut Consumer) {
+    let answer = within(
+        "a full store to take an acknowledgement",
+        consumer.acknowledge(),
+    )
+    .await;
+    answer.expect("acknowledged");
 }
 
 #[tokio::test(flavor = "multi_thread")]

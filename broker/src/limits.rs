@@ -92,19 +92,19 @@ pub(crate) const MEMORY_BYTES: usize = 256 * 1024 * 1024;
 pub(crate) const EXPIRY_PERIOD: Duration = Duration::from_secs(30);
 /// A dispatch mark covers this many messages ahead: one small record per step,
 /// and at most so many messages flagged redelivered in vain after a takeover.
-pub(crate) const MARK_STEP: u64 = 1_000;
+pub(crate) const MARK_STEP: u64 = shrunk(1_000, 40) as u64;
 /// The next mark is submitted when deliveries are this close to the last one,
 /// so that it is durable before they get there.
 pub(crate) const MARK_AHEAD: u64 = MARK_STEP / 2;
 /// Messages of one queue that wait in memory for consumers that are there; the
 /// rest waits in the store. Covers a few default prefetches of usual messages.
-pub(crate) const READY_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const READY_BYTES: usize = shrunk(16 * 1024 * 1024, 128 * 1024);
 /// The same without consumers, and the floor that every queue may load even
 /// when memory is full, so that no queue starves another.
-pub(crate) const READY_FLOOR_BYTES: usize = 1024 * 1024;
+pub(crate) const READY_FLOOR_BYTES: usize = shrunk(1024 * 1024, 16 * 1024);
 /// Messages read from the store at once: one prefetch of small ones comes in
 /// two reads, and the first is delivered while the second is read.
-pub(crate) const PAGE_MESSAGES: usize = 500;
+pub(crate) const PAGE_MESSAGES: usize = shrunk(500, 7);
 /// Bytes read from the store at once.
 pub(crate) const PAGE_BYTES: usize = 1024 * 1024;
 /// A page that could not be read is tried again after this.
@@ -118,13 +118,13 @@ pub(crate) const IN_FLIGHT_BYTES: usize = 128 * 1024 * 1024;
 pub(crate) const PEER_SHARE_BYTES: usize = 64 * 1024;
 /// Sends and acknowledgements gathered before they take effect, if the burst
 /// of commands is that long: bounds how long the first of them waits.
-pub(crate) const BURST_COMMANDS: usize = 256;
+pub(crate) const BURST_COMMANDS: usize = shrunk(256, 8);
 /// Bytes of sends gathered before they take effect.
 pub(crate) const BURST_BYTES: usize = 256 * 1024;
 /// A transaction whose messages exceed this spills them into the journal.
-pub(crate) const TRANSACTION_MEMORY: usize = 8 * 1024 * 1024;
+pub(crate) const TRANSACTION_MEMORY: usize = shrunk(8 * 1024 * 1024, 64 * 1024);
 /// The same when the broker's memory is full.
-pub(crate) const TRANSACTION_FLOOR: usize = 256 * 1024;
+pub(crate) const TRANSACTION_FLOOR: usize = shrunk(256 * 1024, 16 * 1024);
 /// Messages of one transaction: their ids stay in memory until the commit.
 pub(crate) const TRANSACTION_MESSAGES: usize = 1_000_000;
 /// Open transactions of one connection.
@@ -148,7 +148,7 @@ pub(crate) const STALE_ACKS: usize = 1_000;
 /// Fixed memory of a message beside its body and properties.
 pub(crate) const MESSAGE_OVERHEAD: usize = 512;
 /// Messages a browser is shown in one step.
-pub(crate) const BROWSE_MESSAGES: usize = 200;
+pub(crate) const BROWSE_MESSAGES: usize = shrunk(200, 9);
 
 /// Message ids that `holdfast receive` remembers to notice repeats: some 100 MB at most, and far more than a queue
 /// hands out again after a takeover.

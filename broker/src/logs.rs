@@ -24,6 +24,7 @@ pub const EVENTS: &[&str] = &[
     "master.ready",
     "master.demoted",
     "store.full",
+    "store.room",
     "store.damaged",
     "connection.refused",
     "connection.failed",

@@ -102,13 +102,7 @@ impl PeerState {
         let Some((producer, sequence)) = message::producer_sequence(&unsent.message) else {
             return true;
         };
-        if self
-            .last_key
-            .as_ref()
-            .is_none_or(|(known, _)| known != producer)
-        {
-            self.last_key = Some((producer.clone(), message::producer_key(producer)));
-        }
+        self.remember_key(producer);
         let key = self.last_key.as_ref().map_or(&[][..], |(_, key)| key);
         // An error means that the store is lost: then nothing is answered.
         let new = cell.engine.store.note_producer(key, sequence);
@@ -121,6 +115,15 @@ impl PeerState {
             cell.engine.submit(Work::new(), token);
         }
         new
+    }
+
+    /// Makes `last_key` that of this producer; mostly it is already. A burst
+    /// may hold messages of several.
+    fn remember_key(&mut self, producer: &ProducerId) {
+        let known = self.last_key.as_ref();
+        if known.is_none_or(|(known, _)| known != producer) {
+            self.last_key = Some((producer.clone(), message::producer_key(producer)));
+        }
     }
 
     fn submit_stored(&mut self, cell: &Cell, state: &mut QueueState, unsent: Unsent) {
@@ -136,14 +139,17 @@ impl PeerState {
             return receipt.settle(Err(refusal), &mut self.effects.touched);
         }
         let seq = state.next_place();
-        let known = if self.hello.network {
-            None
-        } else {
-            self.last_key.as_ref()
-        };
+        let sequence = message::producer_sequence(&message).filter(|_| !self.hello.network);
+        if let Some((producer, _)) = sequence {
+            self.remember_key(producer);
+        }
+        let key = self.last_key.as_ref();
+        let noted = sequence.zip(key).map(|((_, sequence), (_, key))| {
+            let producer = key.as_slice();
+            ProducerSequence { producer, sequence }
+        });
         state.record(id, &mut self.work);
-        self.work
-            .message(id, seq, sequence_of(&message, known), 0, &self.payload);
+        self.work.message(id, seq, noted, 0, &self.payload);
         let mark = state.mark_along(id, seq, &mut self.work);
         let entry = Entry::new(seq, Arc::new(message), true);
         let (answer, bytes) = (receipt.answer, receipt.bytes);
@@ -204,17 +210,4 @@ impl PeerState {
             state.submitted(1);
         }
     }
-}
-
-/// The message's number as the store keeps it, if its producer was noted.
-fn sequence_of<'a>(
-    message: &Message,
-    known: Option<&'a (ProducerId, Vec<u8>)>,
-) -> Option<ProducerSequence<'a>> {
-    let (producer, sequence) = message::producer_sequence(message)?;
-    let (_, key) = known.filter(|(known, _)| known == producer)?;
-    Some(ProducerSequence {
-        producer: key,
-        sequence,
-    })
 }

@@ -44,9 +44,6 @@ impl Transaction {
         effects: &mut Effects,
     ) -> Result<(), Refused> {
         let engine = &cell.engine;
-        if guarded {
-            self.drop_duplicates(engine);
-        }
         receipt.bytes = self.bytes;
         cell.departed(self.bytes);
         engine.commit_is_under_way(id);
@@ -104,6 +101,9 @@ impl Transaction {
         // Before the locks: the guard may have to look into the index on disk.
         if let Some(spill) = self.spill.take() {
             draft.spilled(engine, spill, guarded);
+        }
+        if guarded {
+            self.drop_duplicates(engine);
         }
         let mut states: Vec<_> = queues.iter().map(|queue| queue.lock()).collect();
         let mut counts = vec![0; queues.len()];
@@ -196,34 +196,34 @@ impl Draft {
         true
     }
 
+    /// Names what has spilled; duplicates in it are removed again at once.
     fn spilled(&mut self, engine: &Engine, spill: Spill, guarded: bool) {
         self.work.staged_commit(spill.id);
-        for Part {
-            queue,
-            mut seqs,
-            sent,
-        } in spill.parts
+        let whole = spill
+            .parts
+            .into_iter()
+            .map(|Part { queue, seqs }| Unspilled {
+                queue,
+                committed: seqs,
+                dropped: Ranges::default(),
+            });
+        self.staged = whole.collect();
+        for SentId {
+            part,
+            seq,
+            producer,
+            sequence,
+        } in spill.sent
         {
-            let mut dropped = Ranges::default();
-            for SentId {
-                seq,
-                producer,
-                sequence,
-            } in sent
-            {
-                if guarded && !engine.store.note_producer(&producer, sequence) {
-                    seqs.remove(seq);
-                    dropped.insert(seq);
-                }
+            if guarded && !engine.store.note_producer(&producer, sequence) {
+                self.staged[part].committed.remove(seq);
+                self.staged[part].dropped.insert(seq);
             }
+        }
+        for Unspilled { queue, dropped, .. } in &self.staged {
             if let Some(id) = queue.store_id() {
                 self.work.removed(id, &dropped.iter().collect::<Vec<_>>());
             }
-            self.staged.push(Unspilled {
-                queue,
-                committed: seqs,
-                dropped,
-            });
         }
     }
 

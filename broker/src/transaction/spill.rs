@@ -21,6 +21,8 @@ use crate::peer::Cell;
 pub(super) struct Spill {
     pub(super) id: StagedId,
     pub(super) parts: Vec<Part>,
+    /// In the order of sending: the guard believes nobody who counts far back.
+    pub(super) sent: Vec<SentId>,
     /// Key of the producer of the last message, shared by its messages.
     last_key: Option<Arc<[u8]>>,
 }
@@ -29,11 +31,12 @@ pub(super) struct Spill {
 pub(super) struct Part {
     pub(super) queue: Arc<Queue>,
     pub(super) seqs: Ranges,
-    pub(super) sent: Vec<SentId>,
 }
 
 /// What the guard against duplicates needs to know of a message.
 pub(super) struct SentId {
+    /// Which part it belongs to.
+    pub(super) part: usize,
     pub(super) seq: Seq,
     pub(super) producer: Arc<[u8]>,
     pub(super) sequence: u64,
@@ -46,6 +49,7 @@ impl Transaction {
         let spill = self.spill.get_or_insert_with(|| Spill {
             id: store.new_staged(),
             parts: Vec::new(),
+            sent: Vec::new(),
             last_key: None,
         });
         let mut work = Work::new();
@@ -95,46 +99,45 @@ impl Spill {
         state.record(id, work);
         let seq = state.stage_place();
         drop(state);
-        let sent = self.sent_id(send, seq);
+        let part = self.part_of(&send.queue);
+        self.parts[part].seqs.insert(seq);
+        let sent = self.sent_id(send, part, seq);
         let producer = sent.as_ref().map(|sent| ProducerSequence {
             producer: &sent.producer,
             sequence: sent.sequence,
         });
         work.message(id, seq, producer, 0, payload);
-        let part = self.part(&send.queue);
-        part.seqs.insert(seq);
-        part.sent.extend(sent);
+        self.sent.extend(sent);
         Ok(())
     }
 
-    fn sent_id(&mut self, send: &StagedSend, seq: Seq) -> Option<SentId> {
+    fn sent_id(&mut self, send: &StagedSend, part: usize, seq: Seq) -> Option<SentId> {
         let (producer, sequence) = message::producer_sequence(&send.message)?;
         let key = message::producer_key(producer);
         let known = self.last_key.take().filter(|known| **known == *key);
         let producer = known.unwrap_or_else(|| key.into());
         self.last_key = Some(Arc::clone(&producer));
         Some(SentId {
+            part,
             seq,
             producer,
             sequence,
         })
     }
 
-    fn part(&mut self, queue: &Arc<Queue>) -> &mut Part {
+    fn part_of(&mut self, queue: &Arc<Queue>) -> usize {
         let known = self
             .parts
             .iter()
             .position(|part| Arc::ptr_eq(&part.queue, queue));
-        let index = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let queue = Arc::clone(queue);
             self.parts.push(Part {
                 queue,
                 seqs: Ranges::default(),
-                sent: Vec::new(),
             });
             self.parts.len() - 1
-        });
-        &mut self.parts[index]
+        })
     }
 
     pub(super) fn roll_back(self, cell: &Cell) {

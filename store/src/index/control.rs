@@ -403,86 +403,82 @@ mod tests {
     use super::*;
     use crate::position::Position;
 
-    fn sample() -> Control {
-        let after = After {
-            position: Position {
-                segment: SegmentNumber(9),
-                offset: 8192,
-            },
+    const MARK: PageMark = PageMark {
+        crc: 1,
+        live: 256,
+        first: 0,
+    };
+
+    fn after() -> After {
+        let position = Position {
+            segment: SegmentNumber(9),
+            offset: 8192,
+        };
+        After {
+            position,
             number: BatchNumber(77),
             crc: 0xdead_beef,
+        }
+    }
+
+    fn queue() -> QueueImage {
+        let other = PageMark {
+            crc: 5,
+            live: 44,
+            first: 7,
         };
-        let mark = PageMark {
-            crc: 1,
-            live: 256,
-            first: 0,
-        };
-        let queue = QueueImage {
+        QueueImage {
             id: QueueId(4),
             name: Some((b"orders".to_vec(), SegmentNumber(2))),
             mark: Some((Seq(12), SegmentNumber(3))),
             count: 300,
             bytes: 307_200,
             next_seq: Seq(999),
-            pages: vec![
-                (0, mark),
-                (
-                    3,
-                    PageMark {
-                        crc: 5,
-                        live: 44,
-                        first: 7,
-                    },
-                ),
-            ],
+            pages: vec![(0, MARK), (3, other)],
+        }
+    }
+
+    fn image() -> Image {
+        let nameless = QueueImage {
+            id: QueueId(6),
+            ..QueueImage::default()
         };
-        let image = Image {
-            after,
+        let used = SegmentUse {
+            entries: 300,
+            bytes: 320_000,
+        };
+        let staged = StagedImage {
+            id: StagedId(1),
+            operations: 65,
+            chunks: vec![MARK, MARK],
+        };
+        Image {
+            after: after(),
             next_queue: QueueId(5),
             next_staged: StagedId(2),
-            queues: vec![
-                queue,
-                QueueImage {
-                    id: QueueId(6),
-                    ..QueueImage::default()
-                },
-            ],
-            segments: vec![(
-                SegmentNumber(3),
-                SegmentUse {
-                    entries: 300,
-                    bytes: 320_000,
-                },
-            )],
-            staged: vec![StagedImage {
-                id: StagedId(1),
-                operations: 65,
-                chunks: vec![mark, mark],
-            }],
+            queues: vec![queue(), nameless],
+            segments: vec![(SegmentNumber(3), used)],
+            staged: vec![staged],
             producers: Tally {
                 count: 3,
                 sum: 12345,
             },
             outcomes: Tally::default(),
+        }
+    }
+
+    fn sample() -> Control {
+        let entries = PageKey::Entries {
+            queue: QueueId(4),
+            page: 3,
+        };
+        let staged = PageKey::Staged {
+            transaction: StagedId(1),
+            chunk: 1,
         };
         let updating = Updating {
-            after,
-            pages: vec![
-                (
-                    PageKey::Entries {
-                        queue: QueueId(4),
-                        page: 3,
-                    },
-                    None,
-                ),
-                (
-                    PageKey::Staged {
-                        transaction: StagedId(1),
-                        chunk: 1,
-                    },
-                    Some(mark),
-                ),
-            ],
+            after: after(),
+            pages: vec![(entries, None), (staged, Some(MARK))],
             producers: Tally { count: 4, sum: 1 },
             outcomes: Tally {
                 count: 1,
@@ -493,7 +489,7 @@ mod tests {
             epoch: 8,
             boot_id: "boot".into(),
             generation: "g".into(),
-            image,
+            image: image(),
             updating: Some(updating),
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `tables` | [`Index`]: the tables together, and what a record does to them |
+//! | `tables`, `apply` | [`Index`]: the tables together, and what a record does to them |
 //! | `queue_table`, `queue`, `page`, `page_cache` | queues and their entries, 256 sequences a page, loaded on demand |
 //! | `lookup`, `producer_table`, `outcome_table` | things found by an opaque id, fetched on a miss |
 //! | `staged_table`, `staged` | what is held back until a commit |
@@ -19,6 +19,7 @@
 //!
 //! Not here: reading payloads, deciding when to checkpoint or to reclaim, and anything that writes the journal.
 
+mod apply;
 mod checkpoint;
 mod control;
 mod database;

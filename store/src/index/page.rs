@@ -43,7 +43,8 @@ pub(super) struct PageMark {
 
 /// Page and index in it of a sequence.
 pub(super) fn split(seq: Seq) -> (u64, u8) {
-    (seq.0 / PAGE_ENTRIES, (seq.0 % PAGE_ENTRIES) as u8)
+    let index = u8::try_from(seq.0 % PAGE_ENTRIES).expect("a page has at most 256 entries");
+    (seq.0 / PAGE_ENTRIES, index)
 }
 
 /// The sequence at an index of a page.
@@ -129,11 +130,8 @@ impl Page {
     /// Live slots from an index on, in order.
     pub(super) fn iter_from(&self, index: u8) -> impl Iterator<Item = (u8, &Slot)> {
         let skip = usize::from(index.saturating_sub(self.base));
-        let base = usize::from(self.base);
-        let slots = self.slots.iter().enumerate().skip(skip);
-        slots
-            .filter(|(_, slot)| slot.live)
-            .map(move |(at, slot)| ((base + at) as u8, slot))
+        let indexed = (self.base..=u8::MAX).zip(&self.slots);
+        indexed.skip(skip).filter(|(_, slot)| slot.live)
     }
 
     /// Index of the first live slot.
@@ -257,7 +255,7 @@ mod tests {
             let (mut page, mut model) = (Page::default(), std::collections::BTreeMap::new());
             for (index, segment, offset, len, put) in steps {
                 if put {
-                    let new = slot(segment, offset, len, segment as u16);
+                    let new = slot(segment, offset, len, segment.to_le_bytes()[0].into());
                     prop_assert_eq!(page.put(index, new), model.insert(index, new));
                 } else {
                     prop_assert_eq!(page.take(index), model.remove(&index));

@@ -21,9 +21,14 @@ fn ranges_singles_and_open_ranges() {
     let (mut client, consumer, held) = holding(&broker, 8, 100);
     client.ack(&consumer, AckKind::Standard, &held[2..4]);
     let last = held[1].message.message_id.clone();
-    client.peer.ack(ack_of(&consumer, AckKind::Standard, None, last, 2), None);
+    client
+        .peer
+        .ack(ack_of(&consumer, AckKind::Standard, None, last, 2), None);
     let middle = held[6].message.message_id.clone();
-    client.peer.ack(ack_of(&consumer, AckKind::Individual, None, middle, 1), None);
+    client.peer.ack(
+        ack_of(&consumer, AckKind::Individual, None, middle, 1),
+        None,
+    );
     client.sync();
     assert_eq!(broker.messages("q"), 3);
     client.peer.remove_consumer(&consumer, -1);
@@ -60,7 +65,11 @@ fn unmatched_acknowledgements_are_errors_unless_nothing_was_dispatched() {
     client.sync();
     let errors = client.errors();
     assert_eq!(errors.len(), 1);
-    assert!(errors[0].message.starts_with("Unmatched acknowledge: Standard of 1 messages from a:1:1:1"));
+    assert!(
+        errors[0]
+            .message
+            .starts_with("Unmatched acknowledge: Standard of 1 messages from a:1:1:1")
+    );
     let idle = client.consume("other", 1);
     client.ack(&idle, AckKind::Standard, &held);
     client.sync();
@@ -73,7 +82,9 @@ fn unmatched_acknowledgements_are_errors_unless_nothing_was_dispatched() {
 fn counts_after(last_delivered: impl Fn(&[Delivery]) -> i64) -> Vec<u32> {
     let broker = Broker::start();
     let (mut client, consumer, held) = holding(&broker, 5, 100);
-    client.peer.remove_consumer(&consumer, last_delivered(&held));
+    client
+        .peer
+        .remove_consumer(&consumer, last_delivered(&held));
     let consumer = client.consume("q", 100);
     let again = client.expect(&consumer, 5);
     assert_eq!(texts(&again), ["0", "1", "2", "3", "4"], "in the old order");
@@ -84,7 +95,10 @@ fn counts_after(last_delivered: impl Fn(&[Delivery]) -> i64) -> Vec<u32> {
 fn the_last_delivered_rule() {
     assert_eq!(counts_after(|_| -2), [1, 1, 1, 1, 1]);
     assert_eq!(counts_after(|_| -1), [0, 0, 0, 0, 0]);
-    assert_eq!(counts_after(|held| broker_sequence(&held[1])), [1, 1, 0, 0, 0]);
+    assert_eq!(
+        counts_after(|held| broker_sequence(&held[1])),
+        [1, 1, 0, 0, 0]
+    );
     assert_eq!(counts_after(|_| 4_711), [0, 0, 0, 0, 0]);
 }
 
@@ -94,7 +108,10 @@ fn a_lost_connection_returns_everything_to_others_in_order() {
     let (client, _, _) = holding(&broker, 10, 4);
     let mut other = broker.client("b");
     let consumer = other.consume("q", 100);
-    assert_eq!(texts(&other.expect(&consumer, 6)), ["4", "5", "6", "7", "8", "9"]);
+    assert_eq!(
+        texts(&other.expect(&consumer, 6)),
+        ["4", "5", "6", "7", "8", "9"]
+    );
     drop(client);
     let back = other.expect(&consumer, 4);
     assert_eq!(texts(&back), ["0", "1", "2", "3"]);

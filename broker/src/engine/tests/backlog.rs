@@ -15,12 +15,19 @@ fn drain(client: &mut Client, consumer: &wire::openwire::ConsumerId, count: usiz
         let batch = client.received(consumer);
         if !batch.is_empty() {
             client.ack(consumer, AckKind::Standard, &batch);
-            got.extend(texts(&batch).iter().map(|text| text[..8].parse().unwrap_or(usize::MAX)));
+            got.extend(
+                texts(&batch)
+                    .iter()
+                    .map(|text| text[..8].parse().unwrap_or(usize::MAX)),
+            );
         }
         (got.len() >= count).then_some(())
     });
     client.sync();
-    assert!(client.received(consumer).is_empty(), "no more than was sent");
+    assert!(
+        client.received(consumer).is_empty(),
+        "no more than was sent"
+    );
     got
 }
 
@@ -33,7 +40,10 @@ fn a_backlog_beyond_memory_is_paged_in_order() {
         client.send_all("q", numbered(start..start + 100, 1_000));
     }
     let used = broker.engine.usage().memory_bytes;
-    assert!(used < READY_FLOOR_BYTES + 5_000, "{used} bytes for a queue that nobody reads");
+    assert!(
+        used < READY_FLOOR_BYTES + 5_000,
+        "{used} bytes for a queue that nobody reads"
+    );
     let consumer = client.consume("q", 50);
     // More comes while the backlog is read.
     client.send_all("q", numbered(count..count + 100, 1_000));
@@ -87,7 +97,11 @@ fn senders_of_unstored_messages_wait_while_consumers_go_on() {
     sent += 1;
     producer.peer.flush_touched();
     let usage = broker.engine.usage();
-    assert!(usage.memory_bytes < 1_300_000, "{} bytes in memory", usage.memory_bytes);
+    assert!(
+        usage.memory_bytes < 1_300_000,
+        "{} bytes in memory",
+        usage.memory_bytes
+    );
     assert!(usage.in_flight_bytes >= PEER_IN_FLIGHT_BYTES && usage.in_flight_bytes < 5 << 20);
     // Others are not in the way: stored messages flow through.
     let mut other = broker.client("o");
@@ -99,7 +113,9 @@ fn senders_of_unstored_messages_wait_while_consumers_go_on() {
     let consumer = client.consume("q", 5);
     let got = drain(&mut client, &consumer, sent);
     assert!(got.into_iter().eq(0..sent));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     let waited = runtime.expect("a runtime").block_on(async {
         tokio::time::timeout(std::time::Duration::from_secs(20), producer.peer.room()).await
     });
@@ -147,8 +163,13 @@ fn a_full_store_makes_producers_wait_and_consumers_go_on() {
     let mut client = broker.client("c");
     let consumer = client.consume("q", 20);
     let got = drain(&mut client, &consumer, sent);
-    assert!(got.into_iter().eq(0..sent), "every waiting message came through in order");
-    until("all answered", || (broker.engine.usage().in_flight_bytes == 0).then_some(()));
+    assert!(
+        got.into_iter().eq(0..sent),
+        "every waiting message came through in order"
+    );
+    until("all answered", || {
+        (broker.engine.usage().in_flight_bytes == 0).then_some(())
+    });
 }
 
 fn post(producer: &mut Client, text: &str) -> Admission {

@@ -33,7 +33,9 @@ fn poison_goes_to_the_dead_letter_queue_with_its_cause() {
     assert_eq!(letter.expiration, 0);
     assert_eq!(letter.destination, Some(queue(DLQ)));
     assert_eq!(letter.original_destination, Some(queue("q")));
-    let cause = letter.property("dlqDeliveryFailureCause").expect("readable");
+    let cause = letter
+        .property("dlqDeliveryFailureCause")
+        .expect("readable");
     let words = "java.lang.Throwable: Delivery[7] exceeds redelivery policy limit";
     assert_eq!(cause, Some(Primitive::String(words.into())));
     // Poison in the dead letter queue itself ends there.

@@ -1,15 +1,15 @@
 //! A broker that can be restarted, and clients of it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use wire::openwire::{
-    ConnectionId, ConsumerId, Destination, DestinationKind, LocalTransactionId, Message,
-    MessageId, ProducerId, SessionId, TransactionId,
+    ConnectionId, ConsumerId, Destination, DestinationKind, LocalTransactionId, Message, MessageId,
+    ProducerId, SessionId, TransactionId,
 };
 
 use crate::engine::{Clock, Engine, EngineSettings, Hello};
@@ -63,13 +63,25 @@ impl Broker {
 
     fn open(dir: TempDir, settings: EngineSettings, time: Arc<AtomicI64>) -> Broker {
         let engine = open(&dir, &settings);
-        Broker { running: Running(Arc::clone(&engine)), engine, dir, settings, time }
+        Broker {
+            running: Running(Arc::clone(&engine)),
+            engine,
+            dir,
+            settings,
+            time,
+        }
     }
 
     /// A stop, and the next master. The clients of the old one are dropped
     /// after the stop, so that nothing they hold goes back.
     pub(super) fn restart<C>(self, clients: C) -> Broker {
-        let Broker { running, engine, dir, settings, time } = self;
+        let Broker {
+            running,
+            engine,
+            dir,
+            settings,
+            time,
+        } = self;
         drop(running);
         drop((clients, engine));
         Broker::open(dir, settings, time)
@@ -99,7 +111,10 @@ impl Broker {
         let evict = Box::new(move || evict.store(true, Ordering::SeqCst));
         let name = hello.connection.value.to_string();
         let mut peer = self.engine.connect(hello, Arc::clone(&outbox), evict)?;
-        peer.add_session(SessionId { connection_id: name.as_str().into(), value: 1 });
+        peer.add_session(SessionId {
+            connection_id: name.as_str().into(),
+            value: 1,
+        });
         Ok(Client {
             peer,
             outbox,
@@ -116,7 +131,10 @@ impl Broker {
     /// Messages of a queue, those that consumers hold included.
     pub(super) fn messages(&self, queue: &str) -> u64 {
         let queues = self.engine.queues();
-        queues.iter().find(|figures| figures.name == queue).map_or(0, |figures| figures.messages)
+        queues
+            .iter()
+            .find(|figures| figures.name == queue)
+            .map_or(0, |figures| figures.messages)
     }
 }
 
@@ -128,7 +146,9 @@ fn open(dir: &TempDir, settings: &EngineSettings) -> Arc<Engine> {
         Err(error) => panic!("no lock: {error}"),
     });
     let on_lost = Box::new(|cause| panic!("lost: {cause}"));
-    Engine::start(dir.path(), held, settings.clone(), on_lost).expect("the engine starts").0
+    Engine::start(dir.path(), held, settings.clone(), on_lost)
+        .expect("the engine starts")
+        .0
 }
 
 fn acquire(dir: &TempDir) -> Result<lock::Held, lock::Error> {
@@ -174,7 +194,11 @@ pub(super) fn temporary(name: &str) -> Destination {
 
 /// Builds a message of any producer.
 pub(super) fn message(producer: &str, number: i64, to: Destination, text: &str) -> Message {
-    let producer_id = ProducerId { connection_id: producer.into(), value: 1, session_id: 1 };
+    let producer_id = ProducerId {
+        connection_id: producer.into(),
+        value: 1,
+        session_id: 1,
+    };
     let message_id = MessageId {
         producer_id: Some(producer_id.clone()),
         producer_sequence_id: number,
@@ -192,7 +216,12 @@ pub(super) fn message(producer: &str, number: i64, to: Destination, text: &str) 
 }
 
 pub(super) fn text(delivery: &Delivery) -> String {
-    delivery.message.text().expect("a text message").unwrap_or_default().to_string()
+    delivery
+        .message
+        .text()
+        .expect("a text message")
+        .unwrap_or_default()
+        .to_string()
 }
 
 pub(super) fn texts(deliveries: &[Delivery]) -> Vec<String> {
@@ -270,7 +299,11 @@ impl Client {
         self.consumers += 1;
         let connection_id = self.name.as_str().into();
         ConsumerSpec {
-            id: ConsumerId { connection_id, session_id: 1, value: self.consumers },
+            id: ConsumerId {
+                connection_id,
+                session_id: 1,
+                value: self.consumers,
+            },
             destination: to,
             prefetch,
             browser: false,
@@ -313,7 +346,11 @@ impl Client {
         let end = Instant::now() + DEADLINE;
         while got.len() < count {
             got.append(&mut self.received(consumer));
-            assert!(Instant::now() < end, "{count} wanted, got only {:?}", texts(&got));
+            assert!(
+                Instant::now() < end,
+                "{count} wanted, got only {:?}",
+                texts(&got)
+            );
             thread::park_timeout(Duration::from_micros(200));
         }
         self.sync();
@@ -326,10 +363,9 @@ impl Client {
     pub(super) fn expect_nothing(&mut self, consumer: &ConsumerId) {
         until("nothing", || {
             self.read();
-            let place = self
-                .unread
-                .iter()
-                .position(|item| matches!(item, Outgoing::Nothing { consumer: c } if c == consumer))?;
+            let place = self.unread.iter().position(
+                |item| matches!(item, Outgoing::Nothing { consumer: c } if c == consumer),
+            )?;
             self.unread.remove(place)
         });
     }
@@ -367,10 +403,18 @@ impl Client {
     /// Everything submitted so far, by anyone, is durable and has had its effect.
     pub(super) fn sync(&mut self) {
         let correlation = self.next_correlation();
-        let nobody = ConsumerId { connection_id: "nobody".into(), session_id: 9, value: 9 };
+        let nobody = ConsumerId {
+            connection_id: "nobody".into(),
+            session_id: 9,
+            value: 9,
+        };
         self.peer.flush_touched();
-        self.peer.ack(ack_of(&nobody, AckKind::Standard, None, None, 0), Some(correlation));
-        self.answer(correlation).expect("an acknowledgement to nobody");
+        self.peer.ack(
+            ack_of(&nobody, AckKind::Standard, None, None, 0),
+            Some(correlation),
+        );
+        self.answer(correlation)
+            .expect("an acknowledgement to nobody");
     }
 
     pub(super) fn ack(&mut self, consumer: &ConsumerId, kind: AckKind, range: &[Delivery]) {
@@ -386,7 +430,13 @@ impl Client {
         range: &[Delivery],
     ) {
         let id = |delivery: Option<&Delivery>| delivery.and_then(|d| d.message.message_id.clone());
-        let mut ack = ack_of(consumer, kind, id(range.first()), id(range.last()), range.len());
+        let mut ack = ack_of(
+            consumer,
+            kind,
+            id(range.first()),
+            id(range.last()),
+            range.len(),
+        );
         ack.transaction = transaction.cloned();
         self.peer.ack(ack, None);
     }
@@ -398,8 +448,13 @@ impl Client {
     }
 
     pub(super) fn transaction(&self, value: i64) -> TransactionId {
-        let connection_id = Some(ConnectionId { value: self.name.as_str().into() });
-        TransactionId::Local(LocalTransactionId { value, connection_id })
+        let connection_id = Some(ConnectionId {
+            value: self.name.as_str().into(),
+        });
+        TransactionId::Local(LocalTransactionId {
+            value,
+            connection_id,
+        })
     }
 
     /// Sends in a transaction.
@@ -411,7 +466,8 @@ impl Client {
 
     pub(super) fn commit(&mut self, transaction: &TransactionId) -> Result<Reply, Refusal> {
         let correlation = self.next_correlation();
-        self.peer.commit(transaction.clone(), true, Some(correlation));
+        self.peer
+            .commit(transaction.clone(), true, Some(correlation));
         self.answer(correlation)
     }
 
@@ -451,6 +507,9 @@ pub(super) fn ack_of(
 
 /// Broker sequence of a delivery.
 pub(super) fn broker_sequence(delivery: &Delivery) -> i64 {
-    delivery.message.message_id.as_ref().map_or(0, |id| id.broker_sequence_id)
+    delivery
+        .message
+        .message_id
+        .as_ref()
+        .map_or(0, |id| id.broker_sequence_id)
 }
-

@@ -4,6 +4,7 @@
 mod acks;
 mod backlog;
 mod dead_letters;
+mod duplicates;
 mod harness;
 mod model;
 mod queues;

@@ -20,7 +20,9 @@ const STEPS: usize = 150;
 
 #[test]
 fn random_histories_keep_the_promises() {
-    let only = std::env::var("HOLDFAST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let only = std::env::var("HOLDFAST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
     let seeds = only.map_or(1..=12u64, |seed| seed..=seed);
     for seed in seeds {
         println!("seed {seed}");
@@ -56,6 +58,8 @@ struct Tx {
 struct Consuming {
     id: Option<ConsumerId>,
     held: Vec<Delivery>,
+    /// Names in the order of dispatch.
+    dispatched: Vec<String>,
 }
 
 struct Member {
@@ -132,12 +136,19 @@ impl World {
         let mut client = broker.try_client(&name, hello).expect("connects");
         client.produced = self.produced[who];
         let posted = std::mem::take(&mut self.to_resend[who]);
-        let mut member =
-            Member { client, consuming: Consuming::default(), tx: None, posted: Vec::new() };
+        let mut member = Member {
+            client,
+            consuming: Consuming::default(),
+            tx: None,
+            posted: Vec::new(),
+        };
         for (number, to) in posted {
             let again = message(&name, number, queue(to), &format!("{to}:{who}:{number}"));
             member.client.send_message(again).expect("answered");
-            let state = self.messages.get_mut(&format!("{to}:{who}:{number}")).expect("known");
+            let state = self
+                .messages
+                .get_mut(&format!("{to}:{who}:{number}"))
+                .expect("known");
             if *state == State::Posted {
                 *state = State::Live;
             }
@@ -197,8 +208,12 @@ impl World {
 
     /// Takes in deliveries and checks each against the model.
     fn receive(&mut self, who: usize) {
-        let Some(member) = &mut self.members[who] else { return };
-        let Some(id) = member.consuming.id.clone() else { return };
+        let Some(member) = &mut self.members[who] else {
+            return;
+        };
+        let Some(id) = member.consuming.id.clone() else {
+            return;
+        };
         for delivery in member.client.received(&id) {
             let name = text(&delivery);
             let state = self.messages.get(&name);
@@ -208,16 +223,26 @@ impl World {
             );
             assert!(!self.is_held(&name), "{name} is held already");
             if self.seen.contains(&name) {
-                assert!(delivery.redeliveries > 0, "{name} was seen and is not flagged");
+                assert!(
+                    delivery.redeliveries > 0,
+                    "{name} was seen and is not flagged"
+                );
             }
-            self.member(who).consuming.held.push(delivery);
+            let consuming = &mut self.member(who).consuming;
+            consuming.dispatched.push(name);
+            consuming.held.push(delivery);
         }
     }
 
     fn is_held(&self, name: &str) -> bool {
         self.members.iter().flatten().any(|member| {
             let acked = member.tx.iter().flat_map(|tx| &tx.acked);
-            member.consuming.held.iter().chain(acked).any(|held| text(held) == name)
+            member
+                .consuming
+                .held
+                .iter()
+                .chain(acked)
+                .any(|held| text(held) == name)
         })
     }
 
@@ -250,7 +275,11 @@ impl World {
             self.transactions += 1;
             let value = self.transactions;
             let id = self.member(who).client.begin(value);
-            self.member(who).tx = Some(Tx { id, sent: Vec::new(), acked: Vec::new() });
+            self.member(who).tx = Some(Tx {
+                id,
+                sent: Vec::new(),
+                acked: Vec::new(),
+            });
         }
         // Some transactions are too big for memory.
         let padding = if self.below(4) == 0 { 30_000 } else { 0 };
@@ -273,7 +302,9 @@ impl World {
         if let (Some(id), false) = (&member.consuming.id, member.consuming.held.is_empty()) {
             let range: Vec<_> = member.consuming.held.drain(..1).collect();
             let tx = member.tx.as_mut().expect("begun");
-            member.client.ack_in(Some(&tx.id), id, AckKind::Standard, &range);
+            member
+                .client
+                .ack_in(Some(&tx.id), id, AckKind::Standard, &range);
             tx.acked.extend(range);
         }
         assert!(member.client.errors().is_empty());
@@ -299,7 +330,8 @@ impl World {
             // They stay with their consumer, before what came later.
             let mut held = tx.acked;
             held.append(&mut member.consuming.held);
-            held.sort_by_key(broker_sequence);
+            let order = &member.consuming.dispatched;
+            held.sort_by_key(|held| order.iter().rposition(|name| *name == text(held)));
             member.consuming.held = held;
         } else {
             self.seen.extend(tx.acked.iter().map(text));
@@ -320,7 +352,7 @@ impl World {
             member.consuming.id = Some(member.client.consume(from, prefetch));
             return;
         };
-        let held = std::mem::take(&mut member.consuming.held);
+        let held = std::mem::take(&mut member.consuming).held;
         let (last, seen) = match (knows, held.len()) {
             (0, _) | (_, 0) => (-2, held.len()),
             (1, _) => (-1, 0),
@@ -345,7 +377,8 @@ impl World {
     /// posted it will send again.
     fn forget(&mut self, who: usize, member: &Member) {
         let acked = member.tx.iter().flat_map(|tx| &tx.acked);
-        self.seen.extend(member.consuming.held.iter().chain(acked).map(text));
+        self.seen
+            .extend(member.consuming.held.iter().chain(acked).map(text));
         let posted = member.posted.iter().map(|(number, to, _)| (*number, *to));
         // What was acknowledged by a consumer need not come again.
         self.to_resend[who].extend(posted);
@@ -390,9 +423,9 @@ impl World {
             .map(|(name, _)| name.clone())
             .collect();
         let id = self.member(0).client.consume(from, 5);
-        self.member(0).consuming = Consuming { id: Some(id.clone()), held: Vec::new() };
+        self.member(0).consuming = Consuming { id: Some(id.clone()), ..Consuming::default() };
         let mut got = Vec::new();
-        until("what is left", || {
+        until(&format!("what is left: {wanted:?}"), || {
             self.receive(0);
             let batch = std::mem::take(&mut self.member(0).consuming.held);
             if !batch.is_empty() {
@@ -403,8 +436,15 @@ impl World {
         });
         self.member(0).client.sync();
         self.receive(0);
-        assert!(self.member(0).consuming.held.is_empty(), "more than was sent");
-        assert_eq!(got.iter().cloned().collect::<BTreeSet<_>>(), wanted, "in {from}");
+        assert!(
+            self.member(0).consuming.held.is_empty(),
+            "more than was sent"
+        );
+        assert_eq!(
+            got.iter().cloned().collect::<BTreeSet<_>>(),
+            wanted,
+            "in {from}"
+        );
         assert_eq!(got.len(), wanted.len(), "each once");
         let mut last = BTreeMap::new();
         for name in got {

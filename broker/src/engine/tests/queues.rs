@@ -18,8 +18,15 @@ fn messages_come_in_order_and_only_as_many_as_the_window_takes() {
     let first = client.expect(&consumer, 3);
     assert_eq!(texts(&first), ["0", "1", "2"]);
     assert!(first.iter().all(|delivery| delivery.redeliveries == 0));
-    assert!(first.windows(2).all(|w| broker_sequence(&w[0]) < broker_sequence(&w[1])));
-    assert!(broker_sequence(&first[0]) > 1 << 40, "above everything of earlier epochs");
+    assert!(
+        first
+            .windows(2)
+            .all(|w| broker_sequence(&w[0]) < broker_sequence(&w[1]))
+    );
+    assert!(
+        broker_sequence(&first[0]) > 1 << 40,
+        "above everything of earlier epochs"
+    );
     client.ack(&consumer, AckKind::Standard, &first[..1]);
     assert_eq!(texts(&client.expect(&consumer, 1)), ["3"]);
     client.ack(&consumer, AckKind::Standard, &first[1..]);
@@ -84,13 +91,23 @@ fn adding_again_is_nothing_and_unknown_sessions_are_refused() {
     spec.id.session_id = 7;
     let refusal = client.peer.add_consumer(spec).expect_err("unknown session");
     assert_eq!(refusal.class, "java.lang.IllegalStateException");
-    let producer = ProducerId { connection_id: "a".into(), value: 1, session_id: 7 };
-    let refusal = client.peer.add_producer(producer, None, 0).expect_err("unknown session");
+    let producer = ProducerId {
+        connection_id: "a".into(),
+        value: 1,
+        session_id: 7,
+    };
+    let refusal = client
+        .peer
+        .add_producer(producer, None, 0)
+        .expect_err("unknown session");
     assert_eq!(
         refusal.message,
         "Cannot add a producer to a session that had not been registered: a:7"
     );
-    let session = SessionId { connection_id: "a".into(), value: 1 };
+    let session = SessionId {
+        connection_id: "a".into(),
+        value: 1,
+    };
     client.peer.remove_session(&session, -1);
     assert_eq!(broker.engine.queues()[0].consumers, 0);
 }
@@ -111,7 +128,11 @@ fn what_is_not_supported_is_said() {
     let mut nowhere = message("p", 1, queue("q"), "x");
     nowhere.destination = None;
     let _ = client.peer.send(nowhere, None);
-    assert_eq!(client.errors().len(), 1, "without an answer it is an asynchronous error");
+    assert_eq!(
+        client.errors().len(),
+        1,
+        "without an answer it is an asynchronous error"
+    );
 }
 
 #[test]
@@ -120,32 +141,54 @@ fn a_resent_message_is_answered_and_stored_once() {
     let mut client = broker.client("a");
     let consumer = client.consume("q", 10);
     for _ in 0..3 {
-        client.send_message(message("p", 1, queue("q"), "once")).expect("answered");
+        client
+            .send_message(message("p", 1, queue("q"), "once"))
+            .expect("answered");
     }
-    client.send_message(message("p", 2, queue("q"), "next")).expect("answered");
+    client
+        .send_message(message("p", 2, queue("q"), "next"))
+        .expect("answered");
     assert_eq!(texts(&client.expect(&consumer, 2)), ["once", "next"]);
     let broker = broker.restart(client);
     let mut client = broker.client("a");
-    client.send_message(message("p", 1, queue("q"), "once")).expect("answered");
-    let mut bridge = broker.try_client("b", |hello| hello.network = true).expect("connects");
-    bridge.send_message(message("p", 1, queue("q"), "bridged")).expect("answered");
-    assert_eq!(broker.messages("q"), 3, "bridges carry ids of others and are not checked");
+    client
+        .send_message(message("p", 1, queue("q"), "once"))
+        .expect("answered");
+    let mut bridge = broker
+        .try_client("b", |hello| hello.network = true)
+        .expect("connects");
+    bridge
+        .send_message(message("p", 1, queue("q"), "bridged"))
+        .expect("answered");
+    assert_eq!(
+        broker.messages("q"),
+        3,
+        "bridges carry ids of others and are not checked"
+    );
 }
 
 #[test]
 fn producer_windows_open_again() {
     let broker = Broker::start();
     let mut client = broker.client("a");
-    let producer = ProducerId { connection_id: "a".into(), value: 1, session_id: 1 };
-    client.peer.add_producer(producer, Some(queue("q")), 5_000).expect("a producer");
+    let producer = ProducerId {
+        connection_id: "a".into(),
+        value: 1,
+        session_id: 1,
+    };
+    client
+        .peer
+        .add_producer(producer, Some(queue("q")), 5_000)
+        .expect("a producer");
     let sent = message("a", 1, queue("q"), "12");
     let size = i32::try_from(sent.flow_size()).expect("small");
     let _ = client.peer.send(sent, None);
     assert_eq!(client.throw("q", "34"), Admission::Go);
     client.sync();
-    let acks = client.others().into_iter().filter(
-        |item| matches!(item, Outgoing::ProducerAck { size: acked, .. } if *acked == size),
-    );
+    let acks = client
+        .others()
+        .into_iter()
+        .filter(|item| matches!(item, Outgoing::ProducerAck { size: acked, .. } if *acked == size));
     assert_eq!(acks.count(), 2);
 }
 
@@ -160,7 +203,10 @@ fn a_full_outbox_is_not_served_and_goes_on_when_it_has_room() {
         producer.send("q", &big);
     }
     let held = slow.outbox.load();
-    assert!(held < 1_400_000, "{held} bytes wait for a client that does not read");
+    assert!(
+        held < 1_400_000,
+        "{held} bytes wait for a client that does not read"
+    );
     let mut got = Vec::new();
     super::harness::until("all messages", || {
         got.append(&mut slow.received(&consumer));
@@ -182,7 +228,11 @@ fn a_client_takes_over_from_its_own_dead_socket_but_not_from_others() {
         refusal.message,
         "Broker: test - Client: a already connected from tcp://127.0.0.1:1"
     );
-    assert!(broker.try_client("c", |hello| hello.client_id = None).is_err());
+    assert!(
+        broker
+            .try_client("c", |hello| hello.client_id = None)
+            .is_err()
+    );
     let mut new = broker.client("a");
     assert!(old.was_evicted());
     let consumer = new.consume("q", 10);
@@ -190,7 +240,11 @@ fn a_client_takes_over_from_its_own_dead_socket_but_not_from_others() {
     old.peer.flush_touched();
     drop(old);
     new.sync();
-    assert_eq!(broker.engine.usage().connections, 1, "the old one does not take the new one along");
+    assert_eq!(
+        broker.engine.usage().connections,
+        1,
+        "the old one does not take the new one along"
+    );
     new.close(-2);
     assert_eq!(broker.engine.usage().connections, 0);
 }

@@ -92,15 +92,26 @@ fn a_pull_gets_one_message_or_is_told_that_there_is_none() {
     let held = client.expect(&consumer, 1);
     assert_eq!(texts(&held), ["0"]);
     client.peer.pull(&consumer, 60_000);
-    assert_eq!(texts(&client.expect(&consumer, 1)), ["1"], "though it holds another one");
+    assert_eq!(
+        texts(&client.expect(&consumer, 1)),
+        ["1"],
+        "though it holds another one"
+    );
     client.ack(&consumer, AckKind::Standard, &held);
     client.peer.pull(&consumer, 0);
     client.expect(&consumer, 1);
     client.peer.pull(&consumer, 0);
     client.expect(&consumer, 0);
     client.send("q", "3");
-    assert_eq!(texts(&client.expect(&consumer, 1)), ["3"], "a waiting pull is served");
-    assert!(client.others().is_empty(), "a pull that waits for ever is never told nothing");
+    assert_eq!(
+        texts(&client.expect(&consumer, 1)),
+        ["3"],
+        "a waiting pull is served"
+    );
+    assert!(
+        client.others().is_empty(),
+        "a pull that waits for ever is never told nothing"
+    );
 }
 
 #[test]

@@ -19,7 +19,10 @@ fn nothing_is_lost_and_what_was_acknowledged_stays_away() {
     let consumer = client.consume("q", 100);
     let again = client.expect(&consumer, 7);
     assert_eq!(texts(&again), ["3", "4", "5", "6", "7", "8", "9"]);
-    assert!(again.iter().all(|delivery| delivery.redeliveries == 1), "they may have been seen");
+    assert!(
+        again.iter().all(|delivery| delivery.redeliveries == 1),
+        "they may have been seen"
+    );
 }
 
 #[test]
@@ -49,10 +52,24 @@ fn at_most_a_step_is_flagged_in_vain() {
     let mut client = broker.client("a");
     let consumer = client.consume("q", i32::MAX);
     let again = client.expect(&consumer, count);
-    assert!(texts(&again).into_iter().eq((0..count).map(|n| n.to_string())));
-    let flagged = again.iter().filter(|delivery| delivery.redeliveries > 0).count();
-    assert!((1..=count / 2).contains(&flagged), "{flagged} of {count} are flagged");
-    assert!(again[..flagged].iter().all(|delivery| delivery.redeliveries == 1));
+    assert!(
+        texts(&again)
+            .into_iter()
+            .eq((0..count).map(|n| n.to_string()))
+    );
+    let flagged = again
+        .iter()
+        .filter(|delivery| delivery.redeliveries > 0)
+        .count();
+    assert!(
+        (1..=count / 2).contains(&flagged),
+        "{flagged} of {count} are flagged"
+    );
+    assert!(
+        again[..flagged]
+            .iter()
+            .all(|delivery| delivery.redeliveries == 1)
+    );
 }
 
 #[test]

@@ -36,7 +36,11 @@ fn a_rollback_leaves_messages_with_their_consumer() {
     client.send_in(&tx, "q", "never");
     client.ack_in(Some(&tx), &consumer, AckKind::Standard, &held);
     let more = client.expect(&consumer, 2);
-    assert_eq!(texts(&more), ["2", "3"], "what is acknowledged makes room in the window");
+    assert_eq!(
+        texts(&more),
+        ["2", "3"],
+        "what is acknowledged makes room in the window"
+    );
     assert_eq!(client.rollback(&tx), Ok(Reply::Ok));
     client.expect(&consumer, 0);
     assert_eq!(broker.messages("q"), 4);
@@ -80,8 +84,14 @@ fn a_lost_connection_rolls_back() {
     let mut client = broker.client("b");
     let consumer = client.consume("q", 10);
     let again = client.expect(&consumer, 1);
-    assert_eq!((texts(&again)[0].as_str(), again[0].redeliveries), ("kept", 1));
-    assert_eq!(broker.engine.usage().memory_bytes, again[0].message.content.as_ref().map_or(0, |c| c.len()) + crate::limits::MESSAGE_OVERHEAD);
+    assert_eq!(
+        (texts(&again)[0].as_str(), again[0].redeliveries),
+        ("kept", 1)
+    );
+    assert_eq!(
+        broker.engine.usage().memory_bytes,
+        again[0].message.content.as_ref().map_or(0, |c| c.len()) + crate::limits::MESSAGE_OVERHEAD
+    );
 }
 
 #[test]
@@ -93,8 +103,9 @@ fn a_commit_asked_twice_is_answered_alike() {
     client.commit(&tx).expect("commits");
     assert_eq!(client.commit(&tx), Ok(Reply::Ok));
     let broker = broker.restart(client);
-    let mut client =
-        broker.try_client("a", |hello| hello.failover_reconnect = true).expect("connects");
+    let mut client = broker
+        .try_client("a", |hello| hello.failover_reconnect = true)
+        .expect("connects");
     assert_eq!(client.commit(&tx), Ok(Reply::Ok));
     // All of it again, as a client in doubt would replay it.
     client.produced = 0;
@@ -104,7 +115,10 @@ fn a_commit_asked_twice_is_answered_alike() {
     assert_eq!(broker.messages("q"), 1);
     let unknown = client.transaction(77);
     let refusal = client.commit(&unknown).expect_err("never begun");
-    assert_eq!(refusal.message, "Transaction 'TX:a:77' has not been started.");
+    assert_eq!(
+        refusal.message,
+        "Transaction 'TX:a:77' has not been started."
+    );
     assert!(client.rollback(&unknown).is_err());
     assert_eq!(broker.engine.usage().in_flight_bytes, 0);
 }
@@ -147,7 +161,10 @@ fn what_failed_within_fails_the_commit() {
     client.ack(&consumer, AckKind::Standard, &held);
     let tx = client.begin(2);
     client.ack_in(Some(&tx), &consumer, AckKind::Standard, &held);
-    assert!(client.commit(&tx).is_err(), "it acknowledged what it does not hold");
+    assert!(
+        client.commit(&tx).is_err(),
+        "it acknowledged what it does not hold"
+    );
     let xa = TransactionId::Xa(XaTransactionId::default());
     assert!(client.peer.begin(xa).is_err());
 }
@@ -158,7 +175,12 @@ fn send_much(client: &mut super::harness::Client, tx: &TransactionId) -> usize {
     let count = TRANSACTION_MEMORY / 2_000 * 3;
     for n in 0..count {
         client.produced += 1;
-        let mut sent = message(&client.name, client.produced, queue("q"), &format!("{n} {text}"));
+        let mut sent = message(
+            &client.name,
+            client.produced,
+            queue("q"),
+            &format!("{n} {text}"),
+        );
         sent.transaction_id = Some(tx.clone());
         let _ = client.peer.send(sent, None);
     }
@@ -174,13 +196,19 @@ fn a_big_transaction_spills_and_stays_whole() {
     let tx = client.begin(1);
     let count = send_much(&mut client, &tx);
     let memory = broker.engine.usage().memory_bytes;
-    assert!(memory <= TRANSACTION_MEMORY + 20_000, "{memory} bytes in memory");
+    assert!(
+        memory <= TRANSACTION_MEMORY + 20_000,
+        "{memory} bytes in memory"
+    );
     other.send("q", "between");
     assert_eq!(texts(&other.expect(&consumer, 1)), ["between"]);
     client.commit(&tx).expect("commits");
     client.send("q", "after");
     let got = texts(&other.expect(&consumer, count + 1));
-    let numbers: Vec<_> = got.iter().map(|text| text.split(' ').next().unwrap_or_default()).collect();
+    let numbers: Vec<_> = got
+        .iter()
+        .map(|text| text.split(' ').next().unwrap_or_default())
+        .collect();
     let mut expected: Vec<String> = (0..count).map(|n| n.to_string()).collect();
     expected.push("after".to_owned());
     assert_eq!(numbers, expected, "in order, spilled or not");

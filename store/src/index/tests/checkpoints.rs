@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::rig::{Rig, Step, producer_id};
-use crate::fs::Fs;
+use super::rig::Rig;
+use super::step::{Step, producer_id};
 use crate::fs::sim::{Choice, OpKind, SimFs};
 use crate::index::Backend;
 use crate::position::{QueueId, SegmentNumber, Seq};
@@ -145,9 +145,9 @@ fn a_long_rebuild_may_checkpoint_on_its_way() {
     assert!(rig.index().queues().is_empty(), "no name yet");
     rig.reopen();
     rig.journal = journal;
-    for logged in rig.journal[30..].to_vec() {
-        super::rig::apply(rig.index(), &logged).unwrap();
-    }
+    let late = rig.journal[30..].to_vec();
+    late.iter()
+        .for_each(|logged| super::rig::apply(rig.index(), logged).unwrap());
     rig.step(Step::Queue(1));
     rig.check();
     assert_eq!(rig.index().queue(QueueId(1)).unwrap().first, Some(Seq(1)));

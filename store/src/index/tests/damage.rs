@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::rig::{Rig, Step};
+use super::rig::Rig;
+use super::step::{Step, producer_id};
 use crate::index::Backend;
 use crate::index::control::{self, Control};
 use crate::index::file_database::TEAR_NEXT_SYNC;
@@ -159,7 +160,7 @@ fn a_producer_that_is_missing_shows_before_the_next_checkpoint_counts() {
     let mut rig = closed(Backend::Sled);
     rig.reopen();
     let mut key = Vec::new();
-    lookup_key(b'p', &super::rig::producer_id(1), &mut key);
+    lookup_key(b'p', &producer_id(1), &mut key);
     let database = Arc::clone(&rig.index().source.ready().unwrap().unwrap().database);
     database.write(vec![(key, None)]).unwrap();
     database.sync().unwrap();

@@ -5,3 +5,4 @@ mod damage;
 mod model;
 mod reference;
 mod rig;
+mod step;

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::rig::{Rig, Step};
+use super::rig::Rig;
+use super::step::Step;
 use crate::index::Backend;
 use crate::index::file_database::TEAR_NEXT_SYNC;
 

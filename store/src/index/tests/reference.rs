@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rig::{Logged, Step, producer_id};
+use super::rig::Logged;
+use super::step::{Step, producer_id};
 use crate::index::{Index, RecordPlace};
 use crate::position::{QueueId, SegmentNumber, Seq, StagedId};
 use crate::record::Outcome;
@@ -64,21 +65,7 @@ impl Model {
             Step::QueueRemoved(queue) => {
                 self.queues.remove(queue);
             }
-            Step::Message {
-                queue,
-                seq,
-                redeliveries,
-                producer,
-            } => {
-                let queue = self.queues.entry(*queue).or_default();
-                queue.next = queue.next.max(seq + 1);
-                queue.messages.insert(*seq, (logged.place, *redeliveries));
-                if let Some((id, sequence)) = producer.filter(|_| !logged.moved) {
-                    let (last, all) = self.producers.entry(id).or_default();
-                    *last = (*last).max(sequence);
-                    all.insert(sequence);
-                }
-            }
+            Step::Message { .. } => self.apply_message(logged),
             Step::Removed { queue, seqs } => {
                 for seq in seqs {
                     let Some(queue) = self.queues.get_mut(queue) else {
@@ -107,30 +94,52 @@ impl Model {
             Step::Outcome { id, committed } => {
                 self.outcomes.insert(*id, (*committed, segment));
             }
-            Step::Staged { id, step } => {
-                let held = self.staged.entry(*id).or_default();
-                for step in singles(step) {
-                    let new = Logged {
-                        step,
-                        moved: false,
-                        ..*logged
-                    };
-                    // Staged twice means moved by compaction.
-                    match held
-                        .iter_mut()
-                        .find(|old| name(&old.step) == name(&new.step))
-                    {
-                        Some(old) => *old = new,
-                        None => held.push(new),
-                    }
-                }
-            }
+            Step::Staged { id, step } => self.apply_staged(*id, step, logged),
             Step::Commit(id) => {
                 let held = self.staged.remove(id).unwrap_or_default();
                 held.iter().for_each(|logged| self.apply(logged));
             }
             Step::Rollback(id) => {
                 self.staged.remove(id);
+            }
+        }
+    }
+
+    fn apply_message(&mut self, logged: &Logged) {
+        let Step::Message {
+            queue,
+            seq,
+            redeliveries,
+            producer,
+        } = &logged.step
+        else {
+            return;
+        };
+        let queue = self.queues.entry(*queue).or_default();
+        queue.next = queue.next.max(seq + 1);
+        queue.messages.insert(*seq, (logged.place, *redeliveries));
+        if let Some((id, sequence)) = producer.filter(|_| !logged.moved) {
+            let (last, all) = self.producers.entry(id).or_default();
+            *last = (*last).max(sequence);
+            all.insert(sequence);
+        }
+    }
+
+    fn apply_staged(&mut self, id: u64, step: &Step, logged: &Logged) {
+        let held = self.staged.entry(id).or_default();
+        for step in singles(step) {
+            let new = Logged {
+                step,
+                moved: false,
+                ..*logged
+            };
+            // Staged twice means moved by compaction.
+            let old = held
+                .iter_mut()
+                .find(|old| name(&old.step) == name(&new.step));
+            match old {
+                Some(old) => *old = new,
+                None => held.push(new),
             }
         }
     }

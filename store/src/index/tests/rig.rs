@@ -7,144 +7,18 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::reference::Model;
+use super::step::{Step, producer_id};
 use crate::error::{Error, Result};
 use crate::fs::sim::SimFs;
 use crate::fs::{Fs, RealFs};
 use crate::index::{Backend, Index, Opening, RecordPlace};
 use crate::journal::After;
 use crate::position::{BatchNumber, Position, QueueId, SegmentNumber, Seq, StagedId};
-use crate::record::{MessageRecord, Outcome, ProducerSequence, Record};
+use crate::record::Record;
 use crate::settings::Settings;
 
 /// Records per segment of the journal in memory.
 const SEGMENT_RECORDS: u64 = 20;
-
-/// A record that owns its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    Queue(u32),
-    QueueRemoved(u32),
-    Message {
-        queue: u32,
-        seq: u64,
-        redeliveries: u16,
-        producer: Option<(u8, u64)>,
-    },
-    Removed {
-        queue: u32,
-        seqs: Vec<u64>,
-    },
-    Redelivered {
-        queue: u32,
-        seq: u64,
-        count: u16,
-    },
-    Mark {
-        queue: u32,
-        seq: u64,
-    },
-    Producer {
-        id: u8,
-        last: u64,
-        window: u64,
-    },
-    Outcome {
-        id: u8,
-        committed: bool,
-    },
-    Staged {
-        id: u64,
-        step: Box<Step>,
-    },
-    Commit(u64),
-    Rollback(u64),
-}
-
-impl Step {
-    pub(super) fn with_record(&self, moved: bool, use_it: &mut dyn FnMut(&Record<'_>)) {
-        let name = |queue: u32| format!("queue {queue}").into_bytes();
-        match self {
-            Self::Queue(queue) => use_it(&Record::Queue {
-                queue: QueueId(*queue),
-                name: &name(*queue),
-            }),
-            Self::QueueRemoved(queue) => use_it(&Record::QueueRemoved {
-                queue: QueueId(*queue),
-            }),
-            Self::Message {
-                queue,
-                seq,
-                redeliveries,
-                producer,
-            } => {
-                let id = producer.map(|(id, _)| producer_id(id)).unwrap_or_default();
-                let producer = producer.map(|(_, sequence)| ProducerSequence {
-                    producer: &id,
-                    sequence,
-                });
-                let (queue, seq) = (QueueId(*queue), Seq(*seq));
-                let message = MessageRecord {
-                    queue,
-                    seq,
-                    redeliveries: *redeliveries,
-                    moved,
-                    producer,
-                    payload: &[],
-                };
-                use_it(&Record::Message(message))
-            }
-            Self::Removed { queue, seqs } => {
-                let seqs = seqs.iter().map(|seq| Seq(*seq)).collect();
-                use_it(&Record::Removed {
-                    queue: QueueId(*queue),
-                    seqs,
-                })
-            }
-            Self::Redelivered { queue, seq, count } => use_it(&Record::Redelivered {
-                queue: QueueId(*queue),
-                seq: Seq(*seq),
-                count: *count,
-            }),
-            Self::Mark { queue, seq } => use_it(&Record::DispatchMark {
-                queue: QueueId(*queue),
-                seq: Seq(*seq),
-            }),
-            Self::Producer { id, last, window } => use_it(&Record::Producer {
-                id: &producer_id(*id),
-                last: *last,
-                window: *window,
-            }),
-            Self::Outcome { id, committed } => {
-                let outcome = if *committed {
-                    Outcome::Committed
-                } else {
-                    Outcome::RolledBack
-                };
-                use_it(&Record::Outcome {
-                    transaction: &[*id],
-                    outcome,
-                })
-            }
-            Self::Staged { id, step } => step.with_record(moved, &mut |record| {
-                use_it(&Record::Staged {
-                    transaction: StagedId(*id),
-                    record: Box::new(record.clone()),
-                })
-            }),
-            Self::Commit(id) => use_it(&Record::StagedCommit {
-                transaction: StagedId(*id),
-            }),
-            Self::Rollback(id) => use_it(&Record::StagedRollback {
-                transaction: StagedId(*id),
-            }),
-        }
-    }
-}
-
-/// Some of them long enough to be hashed.
-pub(super) fn producer_id(id: u8) -> Vec<u8> {
-    vec![id; if id.is_multiple_of(3) { 300 } else { 10 }]
-}
 
 /// One record of the journal in memory.
 #[derive(Clone, Debug)]
@@ -241,8 +115,8 @@ impl Rig {
         };
         RecordPlace {
             position,
-            payload_len: 100 + (number % 50) as u32,
-            payload_crc: number as u32 ^ 0xabcd,
+            payload_len: 100 + u32::from(number.to_le_bytes()[0] % 50),
+            payload_crc: crc32fast::hash(&number.to_le_bytes()),
         }
     }
 
@@ -251,7 +125,7 @@ impl Rig {
         After {
             position: Self::place(number).position,
             number: BatchNumber(number),
-            crc: number as u32,
+            crc: crc32fast::hash(&number.to_le_bytes()),
         }
     }
 
