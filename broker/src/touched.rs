@@ -43,10 +43,6 @@ impl Touched {
         self.list.iter().any(|known| Arc::ptr_eq(known, outbox))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
     /// Leaves out one that its own thread flushes.
     pub(crate) fn forget(&mut self, outbox: &Arc<Outbox>) {
         self.list.retain(|known| !Arc::ptr_eq(known, outbox));
@@ -92,7 +88,7 @@ mod tests {
         touched.forget(&boxes[7]);
         assert_eq!(touched.list.len(), 39);
         touched.flush();
-        assert!(touched.is_empty());
+        assert!(touched.list.is_empty());
         touched.add(&boxes[0]);
         assert_eq!(touched.list.len(), 1);
     }

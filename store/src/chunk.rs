@@ -80,6 +80,14 @@ impl<T> Chunk<T> {
         }
     }
 
+    /// Takes in all of another chunk, behind what is here.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        let count = other.units.iter().map(|unit| unit.count).sum();
+        self.batch.append_encoded(other.batch.records(), count);
+        self.tokens.append(&mut other.tokens);
+        self.units.append(&mut other.units);
+    }
+
     fn add_unit(&mut self, unit: Unit, records: &[u8], token: Option<T>) {
         self.batch.append_encoded(records, unit.count);
         self.tokens.extend(token);

@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use crate::apply::apply_batch;
 use crate::chunk::Chunk;
@@ -147,6 +147,10 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         if batch.is_empty() {
             return Ok(());
         }
+        // A watcher may know it already: then nothing is written, whether anybody would believe it or not.
+        if self.core.verifier.is_lost() {
+            self.core.verify()?;
+        }
         let now_ms = clock::now_ms();
         let placed = match reserve {
             Reserve::Spare => self.writer.append(batch, now_ms)?,
@@ -206,7 +210,11 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         } = self;
         drop(writer);
         drop(outlet);
-        finish(&core, &ending);
+        if !finish(&core, &ending) {
+            // Dropping gives the lock back without the note that nothing of us is left running.
+            tracing::warn!("maintenance hangs: the next master will not trust the index files");
+            return Ok(());
+        }
         // Everything is answered and durable; if the note of it fails, the lock itself goes all the same.
         if let Err(error) = ending.held.release() {
             tracing::warn!(%error, "the next master will not know that this one ended in order");
@@ -232,12 +240,13 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     }
 }
 
-/// Stops maintenance and closes the index, within a limit.
-fn finish(core: &Core, ending: &Ending) {
+/// Stops maintenance and closes the index, within a limit. False: the thread hangs in a file operation, and will find the
+/// store stopped afterwards.
+fn finish(core: &Core, ending: &Ending) -> bool {
     core.stop();
-    // Either the thread has ended, or it hangs in a file operation and will find the store stopped afterwards.
-    let _ = ending.upkeep.recv_timeout(limits::UPKEEP_STOP_WAIT);
+    let ended = ending.upkeep.recv_timeout(limits::UPKEEP_STOP_WAIT);
     drop(core.take_index());
+    ended != Err(RecvTimeoutError::Timeout)
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {

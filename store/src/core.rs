@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::journal::{After, Directory, Reader};
-use crate::position::{QueueId, StagedId};
+use crate::position::{QueueId, SegmentNumber, StagedId};
 use crate::producers::Producers;
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -57,6 +57,9 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) directory: Arc<Directory>,
     pub(crate) applied: Applied,
+    /// The segment of the checkpoint on disk: without it a master that starts on a full disk, where no checkpoint can be
+    /// written, could not remove anything.
+    pub(crate) checkpoint: SegmentNumber,
 }
 
 impl Core {
@@ -67,9 +70,13 @@ impl Core {
             settings,
             directory,
             applied,
+            checkpoint,
         } = parts;
         let counters = Counters::default();
         counters.applied.store(applied.bytes, Ordering::Relaxed);
+        counters
+            .checkpoint_segment
+            .store(checkpoint.0, Ordering::Relaxed);
         Self {
             epoch,
             verifier,

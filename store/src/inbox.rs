@@ -159,9 +159,11 @@ impl<T> Inbox<T> {
         let news = !state.full;
         state.full = true;
         state.retry_at = Some(Instant::now() + limits::FULL_RETRY);
-        state.ready.push_front(chunk);
         if news {
+            state.ready.push_front(chunk);
             state.let_urgent_ahead();
+        } else {
+            state.put_back(chunk);
         }
         news
     }
@@ -256,9 +258,24 @@ impl<T> State<T> {
         if let Some(cause) = self.failure.take() {
             return Some(Next::Failed(cause));
         }
+        let due = self.retry_at.is_none_or(|at| at <= now());
         if !self.urgent.is_empty() && self.urgent_retry_at.is_none_or(|at| at <= now()) {
             let spare = self.spare.pop().unwrap_or_else(Chunk::new);
-            return Some(Next::Urgent(std::mem::replace(&mut self.urgent, spare)));
+            let mut urgent = std::mem::replace(&mut self.urgent, spare);
+            // Room may be back: what waits for it is tried along, or acknowledgements without a pause would keep it
+            // waiting for ever.
+            let waiting = if self.full && due {
+                self.ready.pop_front()
+            } else {
+                None
+            };
+            return Some(match waiting {
+                Some(chunk) => {
+                    urgent.append(chunk);
+                    Next::Ordered(urgent)
+                }
+                None => Next::Urgent(urgent),
+            });
         }
         if let Some(moves) = self.moves.take() {
             return Some(Next::Moves(moves));
@@ -266,7 +283,8 @@ impl<T> State<T> {
         if self.gate == Gate::Shut || (self.gate == Gate::Closing && self.full) {
             return Some(Next::Stop);
         }
-        if self.retry_at.is_none_or(|at| at <= now()) {
+        // What is submitted later may be the answer to what goes ahead here, and where that has no room nothing has.
+        if self.urgent.is_empty() && due {
             if let Some(chunk) = self.ready.pop_front() {
                 return Some(Next::Ordered(chunk));
             }
@@ -279,17 +297,20 @@ impl<T> State<T> {
     }
 
     fn sleep_until(&self) -> Option<Instant> {
-        let waiting = !self.ready.is_empty() || !self.filling.is_empty();
-        let retry = if waiting { self.retry_at } else { None };
-        let urgent = if self.urgent.is_empty() {
-            None
-        } else {
-            self.urgent_retry_at
-        };
-        match (retry, urgent) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
+        if !self.urgent.is_empty() {
+            return self.urgent_retry_at;
         }
+        let waiting = !self.ready.is_empty() || !self.filling.is_empty();
+        if waiting { self.retry_at } else { None }
+    }
+
+    /// A chunk that was tried once more goes back in front of what came meanwhile.
+    fn put_back(&mut self, chunk: Chunk<T>) {
+        let (mut ahead, mut ordered) = (Chunk::new(), Chunk::new());
+        chunk.split(&mut ahead, &mut ordered);
+        ahead.append(std::mem::replace(&mut self.urgent, Chunk::new()));
+        self.urgent = ahead;
+        self.ready.push_front(ordered);
     }
 
     fn let_urgent_ahead(&mut self) {

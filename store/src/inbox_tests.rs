@@ -115,7 +115,39 @@ fn urgent_work_without_room_keeps_its_order() {
     inbox.submit(&removal(2), Some(102)).expect("open");
     inbox.no_room_for_urgent(acks);
     inbox.try_again();
-    assert_eq!(urgent(&inbox).tokens, [101, 102]);
+    assert_eq!(ordered(&inbox).tokens, [101, 102, 1]);
+}
+
+#[test]
+fn a_steady_stream_of_acknowledgements_keeps_nobody_waiting_for_ever() {
+    let inbox = Inbox::new(1 << 20);
+    inbox.submit(&message(1), Some(1)).expect("open");
+    let chunk = ordered(&inbox);
+    assert!(inbox.no_room(chunk), "news");
+    inbox.submit(&removal(7), Some(107)).expect("open");
+    inbox.try_again();
+    let both = ordered(&inbox);
+    assert_eq!(both.tokens, [107, 1], "in time, and behind what goes ahead");
+    inbox.submit(&removal(8), Some(108)).expect("open");
+    assert!(!inbox.no_room(both), "known already");
+    assert_eq!(urgent(&inbox).tokens, [107, 108]);
+    inbox.try_again();
+    assert_eq!(ordered(&inbox).tokens, [1]);
+}
+
+#[test]
+fn an_answer_does_not_overtake_the_acknowledgement_that_it_is_for() {
+    let inbox = Inbox::new(1 << 20);
+    inbox.submit(&message(1), Some(1)).expect("open");
+    inbox.submit(&removal(9), Some(109)).expect("open");
+    inbox.submit(&Work::new(), Some(209)).expect("open");
+    let chunk = ordered(&inbox);
+    inbox.no_room(chunk);
+    let acks = urgent(&inbox);
+    inbox.no_room_for_urgent(acks);
+    // Both are tried again after a while, and the message's time has come first.
+    locked(&inbox.state).retry_at = Some(Instant::now());
+    assert_eq!(ordered(&inbox).tokens, [109, 1, 209]);
 }
 
 #[test]

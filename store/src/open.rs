@@ -17,7 +17,7 @@ use crate::index::{Index, Opening};
 use crate::journal::{self, After, Batch, Directory, End, View, Writer, WriterSettings};
 use crate::layout;
 use crate::limits;
-use crate::position::StagedId;
+use crate::position::{SegmentNumber, StagedId};
 use crate::record::Record;
 use crate::settings::{Progress, ReplayProgress};
 use crate::summary::Recovery;
@@ -25,6 +25,8 @@ use crate::summary::Recovery;
 /// A store that has recovered.
 pub(crate) struct Recovered {
     pub(crate) applied: Applied,
+    /// The stable checkpoint that was replayed from; nothing, 0, without one.
+    pub(crate) checkpoint: SegmentNumber,
     pub(crate) directory: Arc<Directory>,
     pub(crate) writer: Writer,
     pub(crate) recovery: Recovery,
@@ -49,15 +51,14 @@ pub(crate) fn recover(
         epoch: opening.epoch,
         ..Recovery::default()
     };
-    let (mut index, end) = match replayed(fs, dir, &opening, &directory, verify, &mut recovery) {
+    let (mut index, end, from) = match replayed(fs, dir, &opening, &directory, verify, &mut recovery) {
         // The index found its database wanting only now and has set it aside: the second time it starts empty.
         Err(Error::Index { .. }) => replayed(fs, dir, &opening, &directory, verify, &mut recovery)?,
         result => result?,
     };
     let sealing = Instant::now();
     let now_ms = clock::now_ms();
-    let mut writer = Writer::start(&directory, opening.epoch, &end, writing, now_ms)?;
-    verify()?;
+    let mut writer = Writer::start(&directory, opening.epoch, &end, writing, now_ms, verify)?;
     recovery.rolled_back = roll_back(&mut index, &mut writer, verify, now_ms)?;
     recovery.seal = sealing.elapsed();
     recovery.queues = index.queues();
@@ -69,13 +70,14 @@ pub(crate) fn recover(
     };
     Ok(Recovered {
         applied,
+        checkpoint: from.map_or(SegmentNumber(0), |from| from.position.segment),
         directory,
         writer,
         recovery,
     })
 }
 
-/// Opens the index and replays the journal onto it.
+/// Opens the index and replays the journal onto it; answers from where, too.
 fn replayed(
     fs: &Arc<dyn Fs>,
     dir: &Path,
@@ -83,7 +85,7 @@ fn replayed(
     directory: &Directory,
     verify: &dyn Fn() -> Result<()>,
     recovery: &mut Recovery,
-) -> Result<(Index, End)> {
+) -> Result<(Index, End, Option<After>)> {
     let started = Instant::now();
     let opened = Index::open(Arc::clone(fs), dir, opening)?;
     recovery.index_open = started.elapsed();
@@ -97,7 +99,7 @@ fn replayed(
     recovery.records = replay.records;
     recovery.batches = replay.batches;
     recovery.bytes_read = end.bytes_read;
-    Ok((replay.index, end))
+    Ok((replay.index, end, opened.from))
 }
 
 struct Replay<'a> {

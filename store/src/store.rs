@@ -110,6 +110,7 @@ impl<T: Send + 'static> Store<T> {
         let recovered = open::recover(fs, dir, opening, &writing, &|| Ok(verifier.verify()?))?;
         let Recovered {
             applied,
+            checkpoint,
             directory,
             writer,
             recovery,
@@ -122,6 +123,7 @@ impl<T: Send + 'static> Store<T> {
             settings,
             directory,
             applied,
+            checkpoint,
         }));
         let upkeep = Upkeep::new(Arc::clone(&core), Arc::clone(&inbox));
         let (alive, ended) = sync_channel(0);
@@ -316,7 +318,8 @@ fn opening<'a>(held: &lock::Held, backend: Backend, settings: &'a Settings) -> O
         epoch: held.epoch().get(),
         boot_id: held.holder().boot_id.clone(),
         network: held.filesystem().kind != lock::FilesystemKind::Local,
-        previous_clean: held.previous().is_none_or(|previous| previous.released),
+        // Nobody on record is no proof: the lock file may have been torn, or removed under a master that still runs.
+        previous_clean: held.previous().is_some_and(|previous| previous.released),
         oldest_segment: None,
         backend,
         settings,
@@ -338,5 +341,38 @@ fn thread_ended() -> Error {
     Error::Thread {
         name: "store-commit",
         why: "ended by a panic while ending".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_holder_that_said_so_has_ended_in_order() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let settings = Settings::default();
+        let clean = || {
+            let (identity, stop) = (lock::Identity::default(), lock::Stop::new());
+            let lock = lock::Settings::default();
+            let held = lock::acquire(
+                dir.path(),
+                &identity,
+                &lock,
+                crate::seen_epoch,
+                &stop,
+                &mut |_| {},
+            )
+            .expect("the lock is free");
+            let clean = opening(&held, Backend::Sled, &settings).previous_clean;
+            (held, clean)
+        };
+        let (held, nobody_on_record) = clean();
+        assert!(!nobody_on_record);
+        drop(held);
+        let (held, killed) = clean();
+        assert!(!killed);
+        held.release().expect("still ours");
+        assert!(clean().1);
     }
 }

@@ -6,23 +6,23 @@
 //! queue and dispatches; the delivery lands in a consumer's `Outbox`; the
 //! consumer's [`Peer::ack`](crate::Peer::ack) takes it out and submits the removal.
 //!
-//! `engine` owns the store and everything shared; `connections` knows who is
+//! `master` owns the store and everything shared; `connections` knows who is
 //! connected and lets a reconnecting client take over from its own dead
 //! socket; `hello` is what a client says of itself; `settings` and `figures`
 //! are what goes in and what can be seen from outside.
 
 mod connections;
-mod engine;
 mod figures;
 mod hello;
+mod master;
 mod settings;
 mod settle;
 
 #[cfg(test)]
 mod tests;
 
-pub use engine::Engine;
-pub(crate) use engine::missing;
 pub use figures::{EngineUsage, QueueFigures};
 pub use hello::Hello;
+pub use master::Engine;
+pub(crate) use master::missing;
 pub use settings::{Clock, EngineSettings};

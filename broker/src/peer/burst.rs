@@ -72,8 +72,15 @@ impl PeerState {
         let queue = Arc::clone(&first.queue);
         let mut sends = std::mem::take(&mut self.burst.sends);
         self.burst.bytes = 0;
+        let mut repeated = Vec::new();
         // Asked before the lock: the store may have to look it up on disk.
-        sends.retain_mut(|unsent| !unsent.stored || self.is_new(cell, unsent));
+        sends.retain_mut(|unsent| {
+            let new = !unsent.stored || self.is_new(cell, &unsent.message);
+            if !new {
+                repeated.push(unsent.receipt.take());
+            }
+            new
+        });
         let mut state = queue.lock();
         for unsent in sends.drain(..) {
             if state.is_removed() {
@@ -90,31 +97,26 @@ impl PeerState {
         state.dispatch(cell.engine.now(), &mut self.effects);
         drop(state);
         self.burst.sends = sends;
+        for receipt in repeated {
+            // Behind everything before it, the original included.
+            let result = Ok(Reply::Ok);
+            cell.engine
+                .submit(Work::new(), Token::Answer { receipt, result });
+        }
         cell.engine.settle(&mut self.effects);
     }
 
-    /// Whether the store has not seen it before. A duplicate is answered once
-    /// everything before it, the original included, is durable.
-    fn is_new(&mut self, cell: &Cell, unsent: &mut Unsent) -> bool {
+    /// Whether the store has not seen the message before.
+    fn is_new(&mut self, cell: &Cell, message: &Message) -> bool {
         if self.hello.network {
             return true;
         }
-        let Some((producer, sequence)) = message::producer_sequence(&unsent.message) else {
+        let Some((producer, sequence)) = message::producer_sequence(message) else {
             return true;
         };
         self.remember_key(producer);
         let key = self.last_key.as_ref().map_or(&[][..], |(_, key)| key);
-        // An error means that the store is lost: then nothing is answered.
-        let new = cell.engine.store.note_producer(key, sequence);
-        if !new {
-            let receipt = unsent.receipt.take();
-            let token = Token::Answer {
-                receipt,
-                result: Ok(Reply::Ok),
-            };
-            cell.engine.submit(Work::new(), token);
-        }
-        new
+        cell.engine.store.note_producer(key, sequence)
     }
 
     /// Makes `last_key` that of this producer; mostly it is already. A burst

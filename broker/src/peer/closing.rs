@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::cell::Cell;
-use super::peer::Cause;
+use super::handle::Cause;
 use super::state::PeerState;
 use crate::destination::UNKNOWN;
 use crate::effects::Effects;

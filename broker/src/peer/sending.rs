@@ -7,7 +7,7 @@ use wire::openwire::{Destination, Message, ProducerId, TransactionId};
 
 use super::burst::Unsent;
 use super::cell::Cell;
-use super::peer::Admission;
+use super::handle::Admission;
 use super::state::{PeerState, Producer};
 use crate::committer::Receipt;
 use crate::destination::{Queue, check_queue};

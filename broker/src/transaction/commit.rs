@@ -11,7 +11,7 @@ use store::{Outcome, ProducerSequence, Seq, Work};
 use wire::openwire::{ProducerId, TransactionId};
 
 use super::spill::{Part, SentId, Spill};
-use super::transaction::{Acknowledged, StagedSend, Transaction};
+use super::staged::{Acknowledged, StagedSend, Transaction};
 use crate::committer::{Committed, Receipt, Token, Unspilled};
 use crate::destination::{Entry, Queue, Ranges};
 use crate::effects::Effects;

@@ -7,6 +7,6 @@
 
 mod commit;
 mod spill;
-mod transaction;
+mod staged;
 
-pub(crate) use transaction::{StagedSend, Transaction};
+pub(crate) use staged::{StagedSend, Transaction};

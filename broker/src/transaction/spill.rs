@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use store::{ProducerSequence, Seq, StagedId, Work};
 
-use super::transaction::{StagedSend, Transaction};
+use super::staged::{StagedSend, Transaction};
 use crate::committer::{Receipt, Token};
 use crate::destination::{Queue, Ranges};
 use crate::message;

@@ -10,13 +10,13 @@ use super::database::{Database, Trouble};
 use super::key::{AT, OUTCOME, PRODUCER, PageKey, open_value};
 use super::lookup::Known;
 use super::outcome_table::Ended;
-use super::page::{Page, PageMark, join};
+use super::page::{Page, PageMark};
 use super::producer_table::Producer;
 use super::segment_use::{NOTE_BYTES, Segments, message_bytes};
 use super::staged::decode_chunk;
 use super::tally::Tally;
 use crate::limits::STAGED_CHUNK;
-use crate::position::{QueueId, Seq, StagedId};
+use crate::position::{QueueId, StagedId};
 
 /// What was found.
 #[derive(Default)]
@@ -32,7 +32,6 @@ pub(super) struct Survey {
 struct Count {
     count: u64,
     bytes: u64,
-    next_seq: Seq,
 }
 
 impl Survey {
@@ -84,8 +83,8 @@ impl Survey {
             }
             _ if key == AT => {}
             _ => match PageKey::from_bytes(key)? {
-                key @ PageKey::Entries { queue, page } => {
-                    self.take_in_page(key, queue, page, &Page::decode(body)?, crc)
+                key @ PageKey::Entries { queue, .. } => {
+                    self.take_in_page(key, queue, &Page::decode(body)?, crc)
                 }
                 key @ PageKey::Staged { transaction, chunk } => {
                     self.pages.insert(
@@ -112,13 +111,12 @@ impl Survey {
         Some(())
     }
 
-    fn take_in_page(&mut self, key: PageKey, queue: QueueId, number: u64, page: &Page, crc: u32) {
+    fn take_in_page(&mut self, key: PageKey, queue: QueueId, page: &Page, crc: u32) {
         self.pages.insert(key, page.mark(crc));
         let count = self.counts.entry(queue).or_default();
-        for (index, slot) in page.iter_from(0) {
+        for (_, slot) in page.iter_from(0) {
             count.count += 1;
             count.bytes += u64::from(slot.len);
-            count.next_seq = join(number, index).next();
             self.segments
                 .add(slot.position.segment, message_bytes(slot.len));
         }
@@ -219,7 +217,6 @@ impl Survey {
         for queue in queues.values_mut() {
             let found = self.counts.get(&queue.id).copied().unwrap_or_default();
             (queue.count, queue.bytes) = (found.count, found.bytes);
-            queue.next_seq = queue.next_seq.max(found.next_seq);
             let named = queue.name.as_ref().map(|(_, segment)| *segment);
             let marked = queue.mark.map(|(_, segment)| segment);
             named

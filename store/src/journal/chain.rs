@@ -140,10 +140,11 @@ fn predecessor(
             return Ok(Some(older));
         }
         // The seal names its predecessor, so nothing between the two belongs to the journal: spares that nobody used,
-        // or what a replaced master left when the real segment of that number has been reclaimed.
+        // or what a replaced master left when the real segment of that number has been reclaimed. A master that was
+        // paused may make a spare even later, when all around that number has been reclaimed.
         let between =
             older.number > sealed || (older.number == sealed && older.epoch < link.seal.epoch);
-        if between {
+        if between || is_spare(directory, &older)? {
             leftovers.push(older);
             continue;
         }
@@ -158,6 +159,17 @@ fn predecessor(
         });
     }
     Ok(None)
+}
+
+/// Whether a file was never written to.
+fn is_spare(directory: &Directory, info: &SegmentInfo) -> Result<bool> {
+    let limit = info.bytes.min(SPARE_LOOK_BYTES);
+    let mut cursor = Cursor::open(directory, info, limit, READ_AHEAD_BYTES)?;
+    if HeaderBlock::parse(cursor.bytes(0, BLOCK)?) != HeaderBlock::Zero {
+        return Ok(false);
+    }
+    let found = tail::look(&mut cursor, BLOCK_BYTES, info.epoch, 0)?;
+    Ok(found.valid_at.is_none())
 }
 
 /// A newest file without a valid head is a spare or a torn first write, unless acknowledged batches stand in it.

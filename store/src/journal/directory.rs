@@ -112,25 +112,31 @@ impl Directory {
             .map_err(Error::io("read the free space of", &self.path))
     }
 
-    /// Removes every file with this number or a lower one (oldest first; a lower one can only be what a replaced master
-    /// left) and returns the bytes given back. The space of a file that a reader still holds comes back when it lets go.
+    /// Removes every file with this number or a lower one, oldest first, and returns the bytes given back. Lists them
+    /// anew: a master that was replaced may have made some after we had looked. Files of an epoch above ours are not ours
+    /// to touch. The space of a file that a reader still holds comes back when it lets go.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub(crate) fn remove_through(&self, number: SegmentNumber) -> Result<u64> {
-        let mut freed = 0;
-        for info in self
-            .segments()
-            .into_iter()
-            .filter(|info| info.number <= number)
-        {
-            self.remove_file(&self.path_of(&info))?;
-            freed += info.bytes;
+        let listed = self.fs.list(&self.path);
+        let listed = listed.map_err(Error::io("list", &self.path))?;
+        let known = self.state().files.clone();
+        let ours = known.keys().map(|(_, epoch)| *epoch).max().unwrap_or(0);
+        let mut gone: Vec<SegmentName> =
+            listed.iter().filter_map(|name| name.parse().ok()).collect();
+        gone.retain(|name| name.number <= number && name.epoch <= ours);
+        gone.sort_unstable_by_key(|name| (name.number, name.epoch));
+        for name in &gone {
+            self.remove_file(&self.path.join(name.to_string()))?;
         }
         self.fs
             .sync_dir(&self.path)
             .map_err(Error::io("sync", &self.path))?;
-        Ok(freed)
+        let freed = gone
+            .iter()
+            .filter_map(|name| known.get(&(name.number, name.epoch)));
+        Ok(freed.sum())
     }
 
     /// Opens a segment for reading; stays readable while held.

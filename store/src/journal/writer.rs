@@ -78,10 +78,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Seals the end that recovery has found in a new segment of this epoch, and begins to remove what holds nothing.
+    /// Seals the end that recovery has found in a new segment of this epoch, and begins to remove what holds nothing: only
+    /// after `verify`, because a successor that raised its epoch before the seal was durable may have found batches there.
     ///
     /// # Errors
-    /// [`Error::Full`] when there is no room for the first segment, [`Error::Io`], [`Error::Thread`].
+    /// [`Error::Full`] when there is no room for the first segment, [`Error::Io`], [`Error::Thread`], what `verify` says.
     ///
     /// # Panics
     /// When the epoch is not above every epoch that recovery has seen.
@@ -91,6 +92,7 @@ impl Writer {
         end: &End,
         settings: &WriterSettings,
         now_ms: u64,
+        verify: &dyn Fn() -> Result<()>,
     ) -> Result<Self> {
         assert!(
             epoch > end.highest_epoch,
@@ -103,6 +105,7 @@ impl Writer {
         let mut first = maker.make_now();
         if matches!(first, Err(Error::Full { .. })) {
             // The last master's spares are room enough, once they are gone.
+            verify()?;
             for leftover in leftovers.drain(..) {
                 directory.remove_file(&directory.path_of(&leftover))?;
             }
@@ -121,6 +124,7 @@ impl Writer {
             poisoned: false,
         };
         writer.write_head(end.seal(), now_ms)?;
+        verify()?;
         writer.preparer.run(settings.prepare, leftovers)?;
         Ok(writer)
     }

@@ -133,3 +133,28 @@ fn a_full_store_closes_without_answering_what_waits() {
     assert_eq!(recovery.queues[0].count, next - 2);
     drop((store, collected));
 }
+
+#[test]
+fn acknowledging_makes_room_for_the_next_master_on_a_full_disk() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = disk_with(dir.path());
+    let settings = Settings {
+        segment_bytes: 1 << 20,
+        ..small()
+    };
+    let (store, collected) = open(&sim, dir.path(), settings.clone());
+    // Less than a checkpoint asks for is left at the end, and what could be checkpointed before was.
+    sim.set_space(Some(40 << 20));
+    let next = fill(&store, &collected);
+    store.close().expect("close");
+    let (store, collected) = open(&sim, dir.path(), settings);
+    let mut work = Work::new();
+    work.message(QUEUE, Seq(next - 1), None, 0, &[7; 2 << 20]);
+    store.submit(work, 1).expect("submit");
+    collected.wait_full(true);
+    acknowledge(&store, 2, 1..next - 1);
+    collected.wait_for(2);
+    collected.wait_for(1);
+    collected.wait_full(false);
+    store.close().expect("close");
+}

@@ -79,6 +79,23 @@ fn a_lock_file_that_was_replaced_answers_nothing() {
 }
 
 #[test]
+fn what_is_known_to_be_lost_is_not_written_to() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = disk_with(dir.path());
+    let (store, collected) = open_on(&sim, dir.path());
+    store.submit(message(1), 1).expect("submit");
+    collected.wait_for(1);
+    Fs::remove(&crate::RealFs::new(None), &dir.path().join("lock")).expect("remove");
+    store.verifier().verify().expect_err("the watcher notices");
+    let before = sim.ops().len();
+    store.submit(message(2), 2).expect("submit");
+    assert!(collected.wait_lost().contains("no longer the holder"));
+    let later = &sim.ops()[before..];
+    let written = |op: &crate::sim::Op| matches!(op, crate::sim::Op::WriteDurable { .. });
+    assert!(!later.iter().any(written), "a write after the loss");
+}
+
+#[test]
 fn a_panic_on_the_committing_thread_is_a_loss_too() {
     struct Panics(Arc<Collected>);
     impl Outlet<u64> for Panics {

@@ -3,6 +3,7 @@
 
 mod acks;
 mod backlog;
+mod client;
 mod dead_letters;
 mod duplicates;
 mod harness;

@@ -9,7 +9,8 @@ use super::step::{Step, producer_id};
 use crate::index::Backend;
 use crate::index::control::{self, Control};
 use crate::index::file_database::TEAR_NEXT_SYNC;
-use crate::index::key::{PageKey, lookup_key, seal_value};
+use crate::index::key::{AT, PageKey, lookup_key, open_value, seal_value};
+use crate::index::page::Page;
 use crate::position::{QueueId, Seq};
 
 /// An index with a checkpoint and a tail, closed.
@@ -138,21 +139,84 @@ fn a_database_with_damaged_bytes_anywhere() {
     assert!(rebuilt > 6, "sled noticed or we did, {rebuilt} times of 24");
 }
 
+/// Puts a value of ours into the database of the open index, durably.
+fn put_behind_its_back(rig: &mut Rig, key: &[u8], change: impl Fn(&[u8]) -> Vec<u8>) {
+    let generation = Arc::clone(rig.index().source.ready().unwrap().unwrap());
+    let value = generation.database.get(key).unwrap().unwrap();
+    let (body, _) = open_value(key, &value).unwrap();
+    let (changed, _) = seal_value(key, &change(body));
+    generation
+        .database
+        .write(vec![(key.to_vec(), Some(changed))])
+        .unwrap();
+    generation.database.sync().unwrap();
+}
+
+/// As many messages as before, one of them with another count.
+fn other_page(body: &[u8]) -> Vec<u8> {
+    let mut page = Page::decode(body).unwrap();
+    assert!(page.set_redeliveries(page.first().unwrap(), 77));
+    page.encode()
+}
+
 #[test]
 fn an_older_page_with_a_good_checksum_of_its_own() {
-    let mut rig = closed(Backend::Sled);
-    rig.reopen();
     let key = PageKey::Entries {
         queue: QueueId(1),
         page: 10,
+    };
+    for network in [false, true] {
+        let mut rig = closed(Backend::Sled);
+        rig.reopen();
+        put_behind_its_back(&mut rig, &key.to_bytes(), other_page);
+        rig.network = network;
+        assert!(opens_in_the_end(&mut rig), "network {network}");
     }
-    .to_bytes();
-    let database = Arc::clone(&rig.index().source.ready().unwrap().unwrap().database);
-    let (stale, _) = seal_value(&key, &[0]);
-    database.write(vec![(key, Some(stale))]).unwrap();
-    database.sync().unwrap();
-    drop(database);
-    assert!(opens_in_the_end(&mut rig));
+}
+
+#[test]
+fn a_database_that_ends_at_another_checkpoint_shows_at_once() {
+    let mut rig = closed(Backend::Sled);
+    rig.reopen();
+    put_behind_its_back(&mut rig, AT, |_| vec![1, 2, 3]);
+    rig.reopen();
+    assert!(
+        rig.rebuilt
+            .as_ref()
+            .is_some_and(|reason| reason.contains("does not end")),
+        "{:?}",
+        rig.rebuilt
+    );
+    rig.check();
+}
+
+#[test]
+fn a_staged_transaction_that_commits_during_half_a_checkpoint() {
+    for choice in 0..24u64 {
+        let mut rig = closed(Backend::File);
+        rig.reopen();
+        for seq in 1..8 {
+            let step = Step::Message {
+                queue: 9,
+                seq,
+                redeliveries: 0,
+                producer: None,
+            };
+            rig.step(Step::Staged {
+                id: 1,
+                step: Box::new(step),
+            });
+        }
+        assert!(rig.checkpoint());
+        rig.step(Step::Commit(1));
+        let after = rig.after();
+        let snapshot = rig.index().begin_checkpoint(after);
+        TEAR_NEXT_SYNC.set(Some(choice.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let _ = snapshot.write(&|| Ok(())).unwrap();
+        rig.reopen();
+        assert_eq!(rig.rebuilt, None, "choice {choice}");
+        rig.check();
+    }
 }
 
 #[test]

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rig::Logged;
-use super::step::{Step, producer_id};
+use super::step::{Step, outcome, producer_id};
 use crate::index::{Index, RecordPlace};
 use crate::position::{QueueId, SegmentNumber, Seq, StagedId};
-use crate::record::Outcome;
 
 /// A removal of many as removals of one.
 fn singles(step: &Step) -> Vec<Step> {
@@ -206,11 +205,7 @@ impl Model {
         }
         assert_eq!(index.producer(b"nobody").unwrap(), None);
         for (id, (committed, _)) in &self.outcomes {
-            let want = if *committed {
-                Outcome::Committed
-            } else {
-                Outcome::RolledBack
-            };
+            let want = outcome(*committed);
             assert_eq!(index.outcome(&[*id]).unwrap(), Some(want), "outcome {id}");
         }
         let open: Vec<_> = self.staged.keys().map(|id| StagedId(*id)).collect();

@@ -92,17 +92,10 @@ impl Step {
                 last: *last,
                 window: *window,
             }),
-            Self::Outcome { id, committed } => {
-                let outcome = if *committed {
-                    Outcome::Committed
-                } else {
-                    Outcome::RolledBack
-                };
-                use_it(&Record::Outcome {
-                    transaction: &[*id],
-                    outcome,
-                })
-            }
+            Self::Outcome { id, committed } => use_it(&Record::Outcome {
+                transaction: &[*id],
+                outcome: outcome(*committed),
+            }),
             Self::Staged { id, step } => step.with_record(moved, &mut |record| {
                 use_it(&Record::Staged {
                     transaction: StagedId(*id),
@@ -116,6 +109,15 @@ impl Step {
                 transaction: StagedId(*id),
             }),
         }
+    }
+}
+
+/// As the journal says it.
+pub(super) fn outcome(committed: bool) -> Outcome {
+    if committed {
+        Outcome::Committed
+    } else {
+        Outcome::RolledBack
     }
 }
 

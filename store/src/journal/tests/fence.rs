@@ -1,7 +1,11 @@
 //! A master that was replaced and does not know it yet: nothing it writes counts.
 
-use super::support::{Master, append_names, disk, names, read_all, segment};
+use super::support::{
+    Master, SEGMENT, append_names, disk, names, read, read_all, segment, settings,
+};
+use crate::error::Error;
 use crate::fs::Fs;
+use crate::journal::Writer;
 
 #[test]
 fn bytes_behind_the_seal_do_not_exist() {
@@ -67,4 +71,58 @@ fn segments_of_a_replaced_master_are_left_over_whatever_they_hold() {
     Master::start(&fs, 3).expect("sound");
     let left = super::support::open(&fs).expect("sound").segments();
     assert!(left.iter().all(|info| info.epoch > 1), "{left:?}");
+}
+
+#[test]
+fn a_spare_that_a_replaced_master_makes_late_stops_nobody() {
+    let fs = disk();
+    append_names(&mut Master::start(&fs, 1).expect("sound"), 1, 6);
+    let mut master = Master::start(&fs, 2).expect("sound");
+    append_names(&mut master, 7, 60);
+    let sealed = master.directory.segments();
+    assert!(sealed.len() > 8, "{sealed:?}");
+    for info in &sealed[..5] {
+        fs.remove(&segment(info.epoch, info.number.0))
+            .expect("reclaimed");
+    }
+    // Paused for long: everything around that number has been reclaimed meanwhile.
+    let late = segment(1, sealed[2].number.0);
+    let mut spare = fs.create(&late, SEGMENT).expect("a new name");
+    spare.fill(0, SEGMENT).expect("there is room");
+    spare.finish().expect("sound");
+    let (seen, end) = read_all(&fs).expect("it holds nothing");
+    assert_eq!(seen.last(), names(60).last());
+    assert!(end.leftovers.iter().any(|info| info.epoch == 1), "{end:?}");
+}
+
+#[test]
+fn reclaiming_takes_what_a_replaced_master_left_along() {
+    let fs = disk();
+    append_names(&mut Master::start(&fs, 1).expect("sound"), 1, 6);
+    let mut master = Master::start(&fs, 2).expect("sound");
+    append_names(&mut master, 7, 60);
+    let sealed = master.directory.segments();
+    let late = segment(1, sealed[2].number.0);
+    fs.create(&late, SEGMENT).expect("a new name");
+    let through = sealed[4].number;
+    master.directory.remove_through(through).expect("sound");
+    assert!(fs.file_len(&late).is_err(), "it is gone");
+    let left = super::support::open(&fs).expect("sound").segments();
+    assert!(left.iter().all(|info| info.number > through), "{left:?}");
+}
+
+#[test]
+fn nothing_is_removed_before_the_seal_was_verified() {
+    let fs = disk();
+    append_names(&mut Master::start(&fs, 1).expect("sound"), 1, 8);
+    let before = super::support::open(&fs).expect("sound").segments();
+    let directory = super::support::open(&fs).expect("sound");
+    let (_, end) = read(&directory, None).expect("sound");
+    assert!(!end.leftovers.is_empty());
+    // Replaced while it recovered: its successor may have found batches in what were spares.
+    let lost = || Err(Error::Closed);
+    let started = Writer::start(&directory, 2, &end, &settings(), 1, &lost);
+    assert!(matches!(started, Err(Error::Closed)));
+    let left = super::support::open(&fs).expect("sound").segments();
+    assert!(before.iter().all(|info| left.contains(info)), "{left:?}");
 }

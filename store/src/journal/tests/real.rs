@@ -38,7 +38,8 @@ fn write_and_read_back(fs: RealFs, dir: &Path) {
             Arc::new(Directory::open(Arc::clone(&fs), &dir.join("journal")).expect("sound"));
         let (seen, end) = read(&directory, None).expect("sound");
         assert_eq!(seen, names((epoch - 1) * 300));
-        let mut writer = Writer::start(&directory, epoch, &end, &settings(), 1).expect("sound");
+        let mut writer =
+            Writer::start(&directory, epoch, &end, &settings(), 1, &|| Ok(())).expect("sound");
         for n in (epoch - 1) * 300 + 1..=epoch * 300 {
             append(&mut writer, &mut batch, n.to_string().as_bytes());
         }
@@ -87,7 +88,7 @@ fn what_was_just_written_can_be_read_beside_the_writer() {
     let fs: Arc<dyn Fs> = Arc::new(RealFs::new(None));
     let directory = Arc::new(Directory::open(fs, &dir.path().join("journal")).expect("sound"));
     let (_, end) = read(&directory, None).expect("sound");
-    let mut writer = Writer::start(&directory, 1, &end, &settings(), 1).expect("sound");
+    let mut writer = Writer::start(&directory, 1, &end, &settings(), 1, &|| Ok(())).expect("sound");
     let reader = Reader::new(Arc::clone(&directory));
     let (placed, positions) = std::sync::mpsc::sync_channel::<(Position, Vec<u8>)>(64);
     let done = Arc::new(AtomicBool::new(false));
@@ -134,7 +135,7 @@ fn the_reserve_is_kept_from_messages_when_the_preparer_is_ahead() {
         journal_limit_bytes: Some(4 * (64 << 10)),
         ..limit
     };
-    let mut writer = Writer::start(&directory, 1, &end, &limit, 1).expect("sound");
+    let mut writer = Writer::start(&directory, 1, &end, &limit, 1, &|| Ok(())).expect("sound");
     let mut batch = Batch::new();
     batch.push_record(&Record::Queue {
         queue: QueueId(1),
@@ -167,7 +168,7 @@ fn a_segment_being_written_is_locked() {
     let fs: Arc<dyn Fs> = Arc::new(RealFs::new(None));
     let directory = Arc::new(Directory::open(fs, &dir.path().join("journal")).expect("sound"));
     let (_, end) = read(&directory, None).expect("sound");
-    let writer = Writer::start(&directory, 1, &end, &settings(), 1).expect("sound");
+    let writer = Writer::start(&directory, 1, &end, &settings(), 1, &|| Ok(())).expect("sound");
     let path = directory.path_of_number(writer.after().position.segment);
     assert!(RealFs::is_locked(&path).expect("it is there"));
     drop(writer);

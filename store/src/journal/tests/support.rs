@@ -56,7 +56,7 @@ impl Master {
     pub(super) fn start_with(fs: &SimFs, epoch: u64, settings: &WriterSettings) -> Result<Self> {
         let directory = open(fs)?;
         let (seen, end) = read(&directory, None)?;
-        let writer = Writer::start(&directory, epoch, &end, settings, 1)?;
+        let writer = Writer::start(&directory, epoch, &end, settings, 1, &|| Ok(()))?;
         Ok(Self {
             directory,
             writer,
