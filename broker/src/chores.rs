@@ -11,13 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use store::Stored;
-
-use crate::destination::{Entry, Page, Queue, Shown, Step, SubscriptionId};
+use crate::destination::{Queue, SubscriptionId};
 use crate::effects::Effects;
 use crate::engine::Engine;
-use crate::limits::{PAGE_BYTES, PAGE_MESSAGES, PAGE_RETRY};
-use crate::message;
+use crate::message::StoredReader;
 
 /// The list of what is to be done.
 pub(crate) struct Chores {
@@ -89,6 +86,15 @@ impl Chores {
 
     pub(crate) fn page(&self, queue: Arc<Queue>) {
         self.ask(|list| list.jobs.push_back(Job::Page(queue)));
+    }
+
+    /// Tries a page again after a while.
+    pub(crate) fn page_later(&self, queue: Arc<Queue>, wait: Duration) {
+        let timer = Timer {
+            at: Instant::now() + wait,
+            job: Job::Page(queue),
+        };
+        self.ask(|list| list.timers.push(Reverse(timer)));
     }
 
     pub(crate) fn browse(&self, queue: Arc<Queue>) {
@@ -171,112 +177,37 @@ impl List {
     }
 }
 
+/// What the thread works with.
+pub(crate) struct Desk {
+    pub(crate) reader: StoredReader,
+    pub(crate) effects: Effects,
+}
+
 fn run(chores: &Chores, engine: &Weak<Engine>) {
-    let mut effects = Effects::default();
+    let mut desk = Desk {
+        reader: StoredReader::new(),
+        effects: Effects::default(),
+    };
     while let Ok(job) = chores.next() {
         match (job, engine.upgrade()) {
             (_, None) => return,
-            (Some(job), Some(engine)) => engine.work_off(job, &mut effects),
+            (Some(job), Some(engine)) => engine.work_off(job, &mut desk),
             (None, Some(_)) => {}
         }
     }
 }
 
 impl Engine {
-    fn work_off(&self, job: Job, effects: &mut Effects) {
+    fn work_off(&self, job: Job, desk: &mut Desk) {
         match job {
-            Job::Page(queue) => self.load_page(&queue, effects),
-            Job::Browse(queue) => self.show(&queue, effects),
-            Job::PullTimer(queue, id) => self.ring(&queue, id, effects),
+            Job::Page(queue) => self.load_page(&queue, desk),
+            Job::Browse(queue) => self.show(&queue, desk),
+            Job::PullTimer(queue, id) => self.ring(&queue, id, &mut desk.effects),
             Job::LetIn => self.let_in(),
-            Job::Expire => self.expire(effects),
+            Job::Expire => self.expire(&mut desk.effects),
         }
-        self.settle(effects);
-        effects.touched.flush();
-    }
-
-    fn load_page(&self, queue: &Arc<Queue>, effects: &mut Effects) {
-        let Some(id) = queue.store_id() else { return };
-        let Some(page) = queue.lock().begin_page() else {
-            return;
-        };
-        let stored = match self.store.read(id, page.from, PAGE_MESSAGES, PAGE_BYTES) {
-            Ok(stored) => stored,
-            Err(error) => return self.page_failed(queue, &error),
-        };
-        let last = stored.last().map(|stored| stored.seq);
-        let entries = stored
-            .into_iter()
-            .filter_map(|stored| load(queue, stored))
-            .collect();
-        self.finish_page(queue, page, entries, last, effects);
-    }
-
-    fn finish_page(
-        &self,
-        queue: &Arc<Queue>,
-        page: Page,
-        entries: Vec<Entry>,
-        last: Option<store::Seq>,
-        effects: &mut Effects,
-    ) {
-        let mut state = queue.lock();
-        state.finish_page(page, entries, last, effects);
-        state.dispatch(self.now(), effects);
-    }
-
-    /// Consumers of this queue wait; everybody else goes on. Damage is told
-    /// and never skipped.
-    fn page_failed(&self, queue: &Arc<Queue>, error: &store::Error) {
-        tracing::error!(queue = %queue.destination, cause = %error, "messages cannot be read");
-        queue.lock().give_up_page();
-        let timer = Timer {
-            at: Instant::now() + PAGE_RETRY,
-            job: Job::Page(Arc::clone(queue)),
-        };
-        self.chores.ask(|list| list.timers.push(Reverse(timer)));
-    }
-
-    fn show(&self, queue: &Arc<Queue>, effects: &mut Effects) {
-        let steps = queue.lock().browse_steps();
-        for step in steps {
-            let stored = self.read_shown(queue, step);
-            queue
-                .lock()
-                .finish_browse(step, stored, self.now(), effects);
-        }
-    }
-
-    fn read_shown(&self, queue: &Arc<Queue>, step: Step) -> Vec<Shown> {
-        let Some(id) = queue.store_id() else {
-            return Vec::new();
-        };
-        let stored = match self.store.read(id, step.from, step.count, PAGE_BYTES) {
-            Ok(stored) => stored,
-            Err(error) => {
-                tracing::error!(queue = %queue.destination, cause = %error, "browsing ends early");
-                return Vec::new();
-            }
-        };
-        let state = queue.lock();
-        let before: Vec<u32> = stored
-            .iter()
-            .map(|stored| state.seen_before(stored))
-            .collect();
-        drop(state);
-        let shown = stored
-            .into_iter()
-            .zip(before)
-            .filter_map(|(stored, redeliveries)| {
-                let seq = stored.seq;
-                let message = load(queue, stored)?.message;
-                Some(Shown {
-                    seq,
-                    message,
-                    redeliveries,
-                })
-            });
-        shown.collect()
+        self.settle(&mut desk.effects);
+        desk.effects.touched.flush();
     }
 
     fn ring(&self, queue: &Weak<Queue>, id: SubscriptionId, effects: &mut Effects) {
@@ -303,28 +234,6 @@ impl Engine {
             state.dispatch(now, effects);
             drop(state);
             self.settle(effects);
-        }
-    }
-}
-
-/// A message as it was stored. One that cannot be read stays where it is, and
-/// is told: the store has checked its bytes, so another program wrote it.
-fn load(queue: &Queue, stored: Stored) -> Option<Entry> {
-    match message::decode(stored.payload) {
-        Ok(message) => {
-            let mut entry = Entry::new(stored.seq, Arc::new(message), true);
-            entry.redeliveries = u32::from(stored.redeliveries);
-            Some(entry)
-        }
-        Err(cause) => {
-            tracing::error!(
-                event = "store.damaged",
-                queue = %queue.destination,
-                message = %stored.seq,
-                cause,
-                "a stored message cannot be read and stays in the store"
-            );
-            None
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) enum Token {
         /// What.
         result: Result<Reply, Refusal>,
     },
+    /// Acknowledgements are stored, or the dead letters that they made.
+    Acked(Vec<Receipt>),
     /// A part of a big transaction is in the journal.
     Staged(Receipt),
 }
@@ -162,6 +164,10 @@ impl Committer {
             Token::Committed(committed) => self.sort_committed(engine, *committed),
             Token::Marked { queue, mark } => self.groups.of(&queue).mark(mark),
             Token::Answer { receipt, result } => self.answers.push((receipt, result)),
+            Token::Acked(receipts) => {
+                let answers = receipts.into_iter().map(|receipt| (receipt, Ok(Reply::Ok)));
+                self.answers.extend(answers);
+            }
             Token::Staged(receipt) => self.answers.push((receipt, Ok(Reply::Ok))),
         }
     }

@@ -17,6 +17,11 @@ pub(crate) const MAX_CONNECTIONS: usize = 1_000;
 /// that failover clients keep (`backup=true`). Their own cap, so that silent
 /// sockets cannot use up the places of clients.
 pub(crate) const MAX_WAITING_SOCKETS: usize = 512;
+/// Files that sockets leave to the rest of the process: 128 segments that are
+/// read from, those being written, the index, the lock, log and runtime.
+pub(crate) const OWN_FILES: usize = 256;
+/// Files asked for where the system sets no limit.
+pub(crate) const WANTED_FILES: u64 = 65_536;
 /// A socket that has not said which format it speaks after this is dropped.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A refused client gets this long to read the exception before the socket closes.

@@ -5,7 +5,7 @@
 //! byte rises when a reader of today could not read what is written.
 
 use bytes::{Buf, Bytes};
-use wire::openwire::{Message, MessageId, ProducerId};
+use wire::openwire::{Command, Decoder, Message, MessageId, ProducerId, stored_format};
 
 use crate::limits::MESSAGE_OVERHEAD;
 use crate::outgoing::Refusal;
@@ -22,17 +22,31 @@ pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) -> Result<(), Refusal
         .map_err(|error| Refusal::general(format!("the message cannot be stored: {error}")))
 }
 
-/// Reads the stored form; body and properties are copied, so that one message
-/// does not keep a whole page of the journal in memory.
-pub(crate) fn decode(mut stored: Bytes) -> Result<Message, String> {
-    if !stored.has_remaining() {
-        return Err("a stored message is empty".to_owned());
+/// Reads stored messages. Names that come again and again are shared between
+/// them; body and properties are slices of what was read.
+pub(crate) struct StoredReader(Decoder);
+
+impl StoredReader {
+    pub(crate) fn new() -> StoredReader {
+        StoredReader(Decoder::new(stored_format()))
     }
-    match stored.get_u8() {
-        VERSION => Message::decode_stored_slice(&stored).map_err(|error| error.to_string()),
-        version => Err(format!(
-            "stored message of version {version}, this is version {VERSION}"
-        )),
+
+    /// Reads one. `stored` should be a buffer of its own, since the message
+    /// keeps it.
+    pub(crate) fn read(&mut self, mut stored: Bytes) -> Result<Message, String> {
+        if !stored.has_remaining() {
+            return Err("a stored message is empty".to_owned());
+        }
+        let version = stored.get_u8();
+        if version != VERSION {
+            return Err(format!(
+                "stored message of version {version}, this is version {VERSION}"
+            ));
+        }
+        match self.0.decode(stored).map_err(|error| error.to_string())? {
+            Command::Message(message) => Ok(*message),
+            _ => Err("what is stored is not a message".to_owned()),
+        }
     }
 }
 
@@ -100,11 +114,14 @@ mod tests {
         let mut stored = Vec::new();
         encode(&message(), &mut stored).expect("a plain message");
         let stored = Bytes::from(stored);
-        assert_eq!(decode(stored.clone()), Ok(message()));
+        let mut reader = StoredReader::new();
+        assert_eq!(reader.read(stored.clone()), Ok(message()));
         for end in 0..stored.len() {
-            assert!(decode(stored.slice(..end)).is_err(), "cut at {end}");
+            assert!(reader.read(stored.slice(..end)).is_err(), "cut at {end}");
         }
-        let other = decode(Bytes::from_static(&[9, 0])).expect_err("unknown version");
+        let other = reader
+            .read(Bytes::from_static(&[9, 0]))
+            .expect_err("unknown version");
         assert_eq!(other, "stored message of version 9, this is version 1");
     }
 

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,7 +22,7 @@ use crate::boot::{self, Failed, Recovered, ms};
 use crate::config::Settings;
 use crate::connection::{Edge, EdgeSettings, serve};
 use crate::error::{Action, Error};
-use crate::{directory, limits, listener};
+use crate::{descriptors, directory, limits, listener};
 
 /// Set for a process that was a broker before: it must not give up where a
 /// fresh start would.
@@ -32,6 +32,7 @@ const RESTARTED: &str = "HOLDFAST_RESTARTED";
 /// starting again fails.
 pub(crate) fn run(settings: Settings) -> Result<(), Error> {
     directory::prepare(&settings.data)?;
+    descriptors::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("holdfast-io")
         .enable_all()
@@ -243,12 +244,19 @@ impl Master {
     /// Mastership is gone: every socket goes at once, nothing is finished.
     async fn demote(self: Box<Self>, cause: String) -> Demoted {
         tracing::error!(event = "master.demoted", %cause, "no longer master");
+        // What clients had under way is not finished either: the store is not
+        // ours to write to.
+        self.edge.engine.stop();
         self.accepting.cancel();
         self.edge.stop.cancel();
         self.connections.close();
         // The new image can only start once every thread is out of the kernel,
         // and until then the sockets would stay open.
-        let _ = timeout(limits::DROP_SOCKETS_DEADLINE, self.connections.wait()).await;
+        let late = after(limits::DROP_SOCKETS_DEADLINE);
+        tokio::select! {
+            () = self.connections.wait() => {}
+            () = late.cancelled() => {}
+        }
         Demoted {
             cause,
             since: self.since,
@@ -309,6 +317,21 @@ impl Demoted {
             source,
         }
     }
+}
+
+/// Cancelled after this time by a thread of its own: the runtime's timers stand
+/// still when all of its threads hang in calls to a dead file server.
+fn after(time: Duration) -> CancellationToken {
+    let over = CancellationToken::new();
+    let told = over.clone();
+    let wait = move || {
+        std::thread::sleep(time);
+        told.cancel();
+    };
+    if std::thread::Builder::new().spawn(wait).is_err() {
+        over.cancel();
+    }
+    over
 }
 
 /// The signals that end a broker cleanly.

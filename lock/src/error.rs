@@ -69,12 +69,13 @@ impl Error {
     pub fn action(&self) -> Action {
         match self {
             Self::Lost(_) => Action::Demote,
+            // A slave that others count on does not end because a file server stumbled.
+            Self::Io { .. } => Action::Retry,
             Self::Stopped
             | Self::AlreadyOpen { .. }
             | Self::Foreign { .. }
             | Self::UnsafeFilesystem { .. }
-            | Self::Settings(_)
-            | Self::Io { .. } => Action::Exit,
+            | Self::Settings(_) => Action::Exit,
         }
     }
 

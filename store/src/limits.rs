@@ -62,6 +62,8 @@ pub(crate) const MOVE_BYTES: usize = 256 << 10;
 pub(crate) const MOVE_WAIT: Duration = Duration::from_millis(200);
 /// A quiet store looks this often whether a checkpoint would shorten the next takeover or give space back.
 pub(crate) const IDLE_UPKEEP: Duration = Duration::from_secs(5);
+/// While the journal is full, rounds of maintenance keep this distance: each writes a checkpoint.
+pub(crate) const FULL_UPKEEP: Duration = Duration::from_millis(100);
 /// Less tail than this is not worth a checkpoint in a quiet store: it replays in a few milliseconds.
 pub(crate) const IDLE_TAIL_BYTES: u64 = 1 << 20;
 /// A clean stop waits this long for maintenance to notice, then gives the lock back all the same.

@@ -63,6 +63,15 @@ impl Signals {
         call
     }
 
+    /// Maintenance thread: lets some time pass, whatever is asked for, unless the store ends.
+    pub(crate) fn pace(&self, pause: Duration) {
+        let state = locked(&self.state);
+        let paused = self
+            .changed
+            .wait_timeout_while(state, pause, |state| !state.stop);
+        drop(paused.unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Maintenance thread: a checkpoint begins, or is through.
     pub(crate) fn checkpointing(&self, begins: bool) {
         locked(&self.state).checkpointing = begins;
@@ -95,6 +104,16 @@ mod tests {
         signals.ask();
         signals.stop();
         assert_eq!(signals.wait(Duration::from_secs(60)), Call::Stop);
+    }
+
+    #[test]
+    fn a_pause_ends_with_the_store() {
+        let signals = Signals::default();
+        signals.ask();
+        signals.pace(Duration::from_millis(1));
+        assert_eq!(signals.wait(Duration::ZERO), Call::Due, "the request is still there");
+        signals.stop();
+        signals.pace(Duration::from_secs(3600));
     }
 
     #[test]

@@ -48,6 +48,10 @@ impl<T> Upkeep<T> {
             };
             self.core.signals.checkpointing(false);
             match round {
+                // Still full: nothing came free. The waiting work was tried again and has asked for the next round already.
+                Ok(()) if self.core.counters.full.load(Ordering::Relaxed) => {
+                    self.core.signals.pace(limits::FULL_UPKEEP);
+                }
                 Ok(()) => {}
                 // The store was stopped meanwhile, by a close or a loss that others report.
                 Err(Error::Closed) => return,
@@ -217,6 +221,10 @@ impl<T> Upkeep<T> {
     }
 
     fn sweep_producers(&self) -> Result<()> {
+        // What waits for room was not given up, however long ago it was noted: dropped, a resend would be stored twice.
+        if self.core.counters.full.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         locked(&self.core.producers).sweep(limits::PRODUCER_GIVE_UP, |producer| {
             self.core
                 .with_index(|applied| applied.index.producer(producer))

@@ -49,7 +49,9 @@ impl From<Error> for Failure {
 
 /// Runs a command to its end on a runtime of its own: one thread is enough for one connection.
 pub(super) fn run(name: &str, work: impl Future<Output = Result<(), Failure>>) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => Err(Failure::Io("cannot start", error)),
@@ -85,7 +87,10 @@ fn describe_client(error: &Error) -> (exitcode::ExitCode, String) {
         }
         Error::Encode(_) | Error::Content { .. } => (exitcode::DATAERR, "nothing of it was sent"),
         Error::Misuse { .. } => (exitcode::SOFTWARE, "please report this"),
-        _ => (exitcode::UNAVAILABLE, "is a broker running there? name others with --url"),
+        _ => (
+            exitcode::UNAVAILABLE,
+            "is a broker running there? name others with --url",
+        ),
     };
     (code, format!("{error}; {advice}"))
 }
@@ -96,12 +101,21 @@ mod tests {
 
     #[test]
     fn each_kind_of_failure_has_its_exit_code() {
-        let refused = |class: &str| Error::Refused { class: class.to_owned(), message: "m".to_owned() };
+        let refused = |class: &str| Error::Refused {
+            class: class.to_owned(),
+            message: "m".to_owned(),
+        };
         for (failure, code) in [
             (Failure::Client(refused("java.lang.SecurityException")), 77),
             (Failure::Client(refused("javax.jms.JMSException")), 69),
-            (Failure::Client("tcp:x".parse::<BrokerUri>().unwrap_err()), 64),
-            (Failure::Io("cannot read", std::io::Error::other("gone")), 74),
+            (
+                Failure::Client("tcp:x".parse::<BrokerUri>().unwrap_err()),
+                64,
+            ),
+            (
+                Failure::Io("cannot read", std::io::Error::other("gone")),
+                74,
+            ),
             (Failure::Short("received 3 of 5".to_owned()), 75),
         ] {
             let (found, line) = describe(&failure);

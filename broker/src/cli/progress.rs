@@ -34,7 +34,11 @@ impl Progress {
         if connections == self.connections {
             return;
         }
-        let word = if self.connections == 0 { "connected" } else { "reconnected" };
+        let word = if self.connections == 0 {
+            "connected"
+        } else {
+            "reconnected"
+        };
         self.connections = connections;
         self.line(&format!("{word} to {uri}"));
     }
@@ -62,8 +66,15 @@ impl Progress {
             let _ = write!(std::io::stderr(), "\r{:<70}\r", "");
         }
         let seconds = self.started.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
-        format!("connections={} seconds={seconds:.3} rate={rate:.0}", self.connections)
+        let rate = if seconds > 0.0 {
+            count as f64 / seconds
+        } else {
+            0.0
+        };
+        format!(
+            "connections={} seconds={seconds:.3} rate={rate:.0}",
+            self.connections
+        )
     }
 
     fn line(&self, text: &str) {

@@ -8,7 +8,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use client::{AckMode, Connection, Consumer, DEFAULT_PREFETCH, Delivery, Error, Reconnect, Session};
+use client::{
+    AckMode, Connection, Consumer, DEFAULT_PREFETCH, Delivery, Error, Reconnect, Session,
+};
 use wire::openwire::{Destination, MessageId};
 
 use super::client_args::{self, ClientArgs, Failure};
@@ -89,7 +91,9 @@ async fn receive(args: ReceiveArgs) -> Result<(), Failure> {
     match args.count {
         Some(wanted) if work.tally.received < wanted => {
             let received = work.tally.received;
-            Err(Failure::Short(format!("received {received} of {wanted} messages; more may come later")))
+            Err(Failure::Short(format!(
+                "received {received} of {wanted} messages; more may come later"
+            )))
         }
         _ => Ok(()),
     }
@@ -137,9 +141,12 @@ impl Work {
     /// Receives until the end, or until the connection is lost.
     async fn one_connection(&mut self) -> Result<(), Failure> {
         let mut live = self.open().await?;
-        self.progress.connected(self.reconnect.connections(), live.connection.uri());
+        self.progress
+            .connected(self.reconnect.connections(), live.connection.uri());
         while self.tally.received < self.plan.count {
-            let Some(delivery) = self.next(&mut live).await? else { break };
+            let Some(delivery) = self.next(&mut live).await? else {
+                break;
+            };
             self.last_news = Instant::now();
             self.tally.note(&delivery);
             print(&delivery, self.plan.format)?;
@@ -163,8 +170,15 @@ impl Work {
             Ack::Transaction => AckMode::Transacted,
         };
         let mut session = connection.session(mode).await?;
-        let consumer = session.consumer(&self.destination, DEFAULT_PREFETCH).await?;
-        Ok(Live { consumer, session, connection, open: 0 })
+        let consumer = session
+            .consumer(&self.destination, DEFAULT_PREFETCH)
+            .await?;
+        Ok(Live {
+            consumer,
+            session,
+            connection,
+            open: 0,
+        })
     }
 
     /// The next message; none when nothing came for long enough. A pause in the flow is used to acknowledge.
@@ -173,7 +187,10 @@ impl Work {
             return Ok(Some(delivery));
         }
         loop {
-            let left = self.plan.timeout.map(|limit| limit.saturating_sub(self.last_news.elapsed()));
+            let left = self
+                .plan
+                .timeout
+                .map(|limit| limit.saturating_sub(self.last_news.elapsed()));
             if left.is_some_and(|left| left.is_zero()) {
                 return Ok(None);
             }
@@ -231,11 +248,27 @@ struct Tally {
 impl Tally {
     fn note(&mut self, delivery: &Delivery) {
         let number = delivery.text().ok().and_then(|text| number_of(&text));
-        let producer = delivery.id().producer_id.as_ref().map(ToString::to_string).unwrap_or_default();
-        self.note_parts(delivery.id().clone(), &producer, number, delivery.is_redelivered());
+        let producer = delivery
+            .id()
+            .producer_id
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        self.note_parts(
+            delivery.id().clone(),
+            &producer,
+            number,
+            delivery.is_redelivered(),
+        );
     }
 
-    fn note_parts(&mut self, id: MessageId, producer: &str, number: Option<u64>, redelivered: bool) {
+    fn note_parts(
+        &mut self,
+        id: MessageId,
+        producer: &str,
+        number: Option<u64>,
+        redelivered: bool,
+    ) {
         let again = !self.remember(id);
         match (again, redelivered) {
             (false, _) => self.received += 1,
@@ -269,7 +302,13 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { received, flagged, unflagged, disorder, .. } = self;
+        let Self {
+            received,
+            flagged,
+            unflagged,
+            disorder,
+            ..
+        } = self;
         write!(
             f,
             "received={received} duplicates_flagged={flagged} duplicates_unflagged={unflagged} \
@@ -281,7 +320,9 @@ impl std::fmt::Display for Tally {
 /// The number in a body that begins with `n=17`.
 fn number_of(text: &str) -> Option<u64> {
     let digits = text.strip_prefix("n=")?;
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
     digits[..end].parse().ok()
 }
 
@@ -307,7 +348,11 @@ fn body(delivery: &Delivery) -> String {
     match delivery.text() {
         Ok(text) => text,
         Err(_) => {
-            let length = delivery.message().content.as_ref().map_or(0, bytes::Bytes::len);
+            let length = delivery
+                .message()
+                .content
+                .as_ref()
+                .map_or(0, bytes::Bytes::len);
             format!("({length} bytes, {:?} message)", delivery.message().kind)
         }
     }
@@ -318,7 +363,10 @@ mod tests {
     use super::*;
 
     fn id(number: i64) -> MessageId {
-        MessageId { producer_sequence_id: number, ..MessageId::default() }
+        MessageId {
+            producer_sequence_id: number,
+            ..MessageId::default()
+        }
     }
 
     #[test]

@@ -59,14 +59,25 @@ async fn send(args: SendArgs) -> Result<(), Failure> {
         None => Resender::new(reconnect, destination),
     };
     let mut source = Source::new(args.size, args.body, args.count);
-    let style = Style { persistent: !args.non_persistent, properties: args.property };
+    let style = Style {
+        persistent: !args.non_persistent,
+        properties: args.property,
+    };
     let pace = Pace::new(args.rate);
-    let mut work = Work { sender, progress: Progress::new(), pace, sent: 0, retried: 0 };
+    let mut work = Work {
+        sender,
+        progress: Progress::new(),
+        pace,
+        sent: 0,
+        retried: 0,
+    };
     let per_unit = args.transaction.unwrap_or(1) as usize;
     loop {
         let mut messages = Vec::with_capacity(per_unit);
         while messages.len() < per_unit {
-            let Some(text) = source.next().await? else { break };
+            let Some(text) = source.next().await? else {
+                break;
+            };
             messages.push(style.message(text));
         }
         if messages.is_empty() {
@@ -104,7 +115,9 @@ impl Work {
         loop {
             match self.sender.try_transaction(messages, first).await? {
                 Attempt::Committed => break,
-                Attempt::RolledBack { cause: cause @ Error::Refused { .. } } => return Err(cause.into()),
+                Attempt::RolledBack {
+                    cause: cause @ Error::Refused { .. },
+                } => return Err(cause.into()),
                 Attempt::RolledBack { .. } => self.retried += messages.len() as u64,
             }
         }
@@ -114,9 +127,11 @@ impl Work {
 
     fn count(&mut self, more: u64) {
         self.sent += more;
-        self.progress.connected(self.sender.connections(), self.sender.uri());
+        self.progress
+            .connected(self.sender.connections(), self.sender.uri());
         let (sent, retried) = (self.sent, self.retried);
-        self.progress.tick(sent, || format!("sent {sent}, retried {retried}"));
+        self.progress
+            .tick(sent, || format!("sent {sent}, retried {retried}"));
     }
 
     async fn finish(mut self) -> Result<(), Failure> {
@@ -128,8 +143,13 @@ impl Work {
             return Err(error.into());
         }
         let rest = self.progress.finish(self.sent);
-        writeln!(std::io::stdout(), "sent={} retried={} {rest}", self.sent, self.retried)
-            .map_err(|error| Failure::Io("cannot write to standard output", error))
+        writeln!(
+            std::io::stdout(),
+            "sent={} retried={} {rest}",
+            self.sent,
+            self.retried
+        )
+        .map_err(|error| Failure::Io("cannot write to standard output", error))
     }
 }
 
@@ -152,29 +172,53 @@ impl Style {
 
 /// Where the texts come from.
 enum Source {
-    Filled { size: usize, next: u64, last: u64 },
-    Text { text: String, next: u64, last: u64 },
-    Input { lines: Lines<BufReader<Stdin>>, left: u64 },
+    Filled {
+        size: usize,
+        next: u64,
+        last: u64,
+    },
+    Text {
+        text: String,
+        next: u64,
+        last: u64,
+    },
+    Input {
+        lines: Lines<BufReader<Stdin>>,
+        left: u64,
+    },
 }
 
 impl Source {
     fn new(size: Option<u64>, body: Option<String>, count: Option<u64>) -> Self {
         let last = count.unwrap_or(1);
         if let Some(size) = size {
-            return Self::Filled { size: usize::try_from(size).unwrap_or(usize::MAX), next: 1, last };
+            return Self::Filled {
+                size: usize::try_from(size).unwrap_or(usize::MAX),
+                next: 1,
+                last,
+            };
         }
         match body {
-            Some(text) => Self::Text { text, next: 1, last },
+            Some(text) => Self::Text {
+                text,
+                next: 1,
+                last,
+            },
             None => {
                 let lines = BufReader::new(tokio::io::stdin()).lines();
-                Self::Input { lines, left: count.unwrap_or(u64::MAX) }
+                Self::Input {
+                    lines,
+                    left: count.unwrap_or(u64::MAX),
+                }
             }
         }
     }
 
     async fn next(&mut self) -> Result<Option<String>, Failure> {
         match self {
-            Self::Filled { next, last, .. } | Self::Text { next, last, .. } if *next > *last => Ok(None),
+            Self::Filled { next, last, .. } | Self::Text { next, last, .. } if *next > *last => {
+                Ok(None)
+            }
             Self::Filled { size, next, .. } => {
                 *next += 1;
                 Ok(Some(filled(*next - 1, *size)))
@@ -210,7 +254,10 @@ struct Pace {
 
 impl Pace {
     fn new(rate: Option<u32>) -> Self {
-        Self { started: tokio::time::Instant::now(), rate }
+        Self {
+            started: tokio::time::Instant::now(),
+            rate,
+        }
     }
 
     async fn wait(&self, sent: u64) {
@@ -240,7 +287,10 @@ mod tests {
 
     #[test]
     fn properties_need_a_key() {
-        assert_eq!(key_and_value("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(
+            key_and_value("a=b=c"),
+            Ok(("a".to_owned(), "b=c".to_owned()))
+        );
         assert!(key_and_value("=b").is_err() && key_and_value("ab").is_err());
     }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::config::Settings;
 use crate::engine::Engine;
-use crate::limits;
+use crate::{descriptors, limits};
 use crate::logs::Gate;
 
 /// Bounds of a socket, as configured.
@@ -36,6 +36,7 @@ impl EdgeSettings {
     /// The part of the broker's settings that concerns sockets.
     pub(crate) fn of(settings: &Settings) -> EdgeSettings {
         let initial_delay = limits::INACTIVITY_INITIAL_DELAY;
+        let places = descriptors::places(settings.max_connections);
         EdgeSettings {
             name: settings.name.clone(),
             url: settings.advertised().into_iter().next().unwrap_or_default(),
@@ -44,8 +45,8 @@ impl EdgeSettings {
             max_inactivity: settings.max_inactivity,
             initial_delay,
             handshake_timeout: limits::HANDSHAKE_TIMEOUT,
-            max_connections: settings.max_connections,
-            max_waiting: limits::MAX_WAITING_SOCKETS,
+            max_connections: places.clients,
+            max_waiting: places.waiting,
         }
     }
 }

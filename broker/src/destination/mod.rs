@@ -30,7 +30,6 @@ mod subscription;
 
 pub(crate) use acking::Acked;
 pub(crate) use browse::{Shown, Step};
-pub(crate) use cursor::Page;
 pub(crate) use entry::Entry;
 pub(crate) use name::{advisory_topics, check_queue, check_temporary};
 pub(crate) use queue::{Queue, QueueState};

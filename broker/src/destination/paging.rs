@@ -64,8 +64,10 @@ impl QueueState {
         }
     }
 
-    /// A page could not be read.
+    /// A page could not be read: whoever reports this asks again in a while,
+    /// so that not every dispatch does.
     pub(crate) fn give_up_page(&mut self) {
+        self.page_asked = true;
         self.cursor.give_up();
     }
 

@@ -23,6 +23,13 @@ pub struct Ack {
     pub destination: Option<Destination>,
 }
 
+impl Ack {
+    /// Whether it makes dead letters.
+    pub(super) fn gives_up(&self) -> bool {
+        matches!(self.kind, AckKind::Poison | AckKind::Expired)
+    }
+}
+
 /// The kinds of acknowledgement (OpenWire MessageAck.ackType).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AckKind {

@@ -17,7 +17,7 @@ impl PeerState {
     pub(super) fn ack(&mut self, cell: &Arc<Cell>, mut ack: Ack, answer: Option<i32>) {
         let Some(Listener::Queue(queue, subscription)) = self.consumers.get(&ack.consumer) else {
             // Of a consumer that is gone, or of advisories: nothing to do.
-            return self.answer_ack(cell, answer);
+            return self.answer_now(cell, answer);
         };
         let (queue, subscription) = (Arc::clone(queue), *subscription);
         let consumed = matches!(ack.kind, AckKind::Standard | AckKind::Individual);
@@ -68,12 +68,20 @@ impl PeerState {
         }
         state.dispatch(cell.engine.now(), &mut self.effects);
         drop(state);
-        self.remove(cell, &queue, &seqs);
-        cell.engine.settle(&mut self.effects);
-        for UnackedAck { answer, .. } in acks.drain(..) {
-            self.answer_ack(cell, answer);
+        let mut receipts = Vec::new();
+        let mut buried = Vec::new();
+        for UnackedAck { answer, ack, .. } in acks.drain(..) {
+            let Some(answer) = answer else { continue };
+            let of = if ack.gives_up() { &mut buried } else { &mut receipts };
+            of.push(receipt(cell, answer));
         }
         self.burst.acks = acks;
+        self.remove(cell, &queue, &seqs, receipts);
+        cell.engine.settle(&mut self.effects);
+        if !buried.is_empty() {
+            // The dead letters were submitted just now: the answer follows them.
+            cell.engine.submit(Work::new(), Token::Acked(buried));
+        }
     }
 
     /// What becomes of messages that a consumer is done with.
@@ -97,37 +105,36 @@ impl PeerState {
         }
     }
 
-    fn remove(&mut self, cell: &Cell, queue: &Queue, seqs: &[Seq]) {
-        if let Some(id) = queue.store_id()
-            && !seqs.is_empty()
-        {
-            self.work.removed(id, seqs);
-            // A lost store: the messages come again from the next master.
-            if cell
-                .engine
-                .store
-                .submit_from(&mut self.work, Token::Nothing)
-                .is_err()
-            {
-                self.work.clear();
+    /// Submits the removals, with the answers that wait for them: while the store is full removals overtake
+    /// messages, and so must their answers. What nobody had to store is answered at once.
+    fn remove(&mut self, cell: &Cell, queue: &Queue, seqs: &[Seq], receipts: Vec<Receipt>) {
+        let Some(id) = queue.store_id().filter(|_| !seqs.is_empty()) else {
+            for receipt in receipts {
+                receipt.settle(Ok(Reply::Ok), &mut self.effects.touched);
             }
+            return;
+        };
+        self.work.removed(id, seqs);
+        let token = if receipts.is_empty() {
+            Token::Nothing
+        } else {
+            Token::Acked(receipts)
+        };
+        // A lost store: the messages come again from the next master.
+        if cell
+            .engine
+            .store
+            .submit_from(&mut self.work, token)
+            .is_err()
+        {
+            self.work.clear();
         }
     }
 
-    /// Answers once everything before it is durable.
-    fn answer_ack(&mut self, cell: &Arc<Cell>, answer: Option<i32>) {
-        if answer.is_some() {
-            let receipt = Receipt {
-                answer,
-                ..Receipt::silent(cell, 0)
-            };
-            cell.engine.submit(
-                Work::new(),
-                Token::Answer {
-                    receipt,
-                    result: Ok(Reply::Ok),
-                },
-            );
+    /// Answers what changed nothing that has to be stored.
+    fn answer_now(&mut self, cell: &Arc<Cell>, answer: Option<i32>) {
+        if let Some(answer) = answer {
+            receipt(cell, answer).settle(Ok(Reply::Ok), &mut self.effects.touched);
         }
     }
 
@@ -159,7 +166,14 @@ impl PeerState {
         if acked == Acked::Unmatched {
             return cell.refuse(answer, unmatched(ack), &mut self.effects);
         }
-        self.answer_ack(cell, answer);
+        self.answer_now(cell, answer);
+    }
+}
+
+fn receipt(cell: &Arc<Cell>, answer: i32) -> Receipt {
+    Receipt {
+        answer: Some(answer),
+        ..Receipt::silent(cell, 0)
     }
 }
 

@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+#[cfg(test)]
+use store::Work;
 use wire::openwire::{ConsumerId, Destination, Message, ProducerId, SessionId, TransactionId};
 
 use super::cell::Cell;
+#[cfg(test)]
+use crate::committer::{Receipt, Token};
 use crate::outgoing::Refusal;
+#[cfg(test)]
+use crate::outgoing::Reply;
 use crate::peer::{Ack, ConsumerSpec};
 
 /// Whether the connection may go on reading.
@@ -187,5 +193,21 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.cell.shut(Cause::Lost);
+    }
+}
+
+#[cfg(test)]
+impl Peer {
+    /// Answers once everything that anyone has submitted is durable.
+    pub(crate) fn barrier(&mut self, correlation: i32) {
+        let answer = Some(correlation);
+        let receipt = Receipt {
+            answer,
+            ..Receipt::silent(&self.cell, 0)
+        };
+        let result = Ok(Reply::Ok);
+        self.cell
+            .engine
+            .submit(Work::new(), Token::Answer { receipt, result });
     }
 }

@@ -1,7 +1,6 @@
 //! The transitions, with real locks, stores and listeners, in this process.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -118,6 +117,40 @@ async fn a_master_without_its_lock_file_drops_its_sockets_and_is_demoted() {
     assert!(demoted.cause.contains("was removed"), "{}", demoted.cause);
 }
 
+/// Threads that hang in calls to a dead file server must not keep the sockets open: whatever ends a mastership cannot
+/// wait for a runtime that stands still.
+#[test]
+fn a_demotion_does_not_wait_for_threads_that_hang() {
+    let (port, directory) = (free_port(), tempfile::tempdir().unwrap());
+    let settings = settings(directory.path().to_owned(), port);
+    let (ended, end) = std::sync::mpsc::channel();
+    let (started, start) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        started.send(runtime.handle().clone()).unwrap();
+        let nobody = pin!(std::future::pending());
+        let ended_as = runtime.block_on(live(settings, nobody));
+        let demoted = matches!(ended_as, Ok(Ended::Demoted(_)));
+        runtime.shutdown_background();
+        ended.send(demoted)
+    });
+    let runtime = start.recv().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "no listener");
+        std::thread::yield_now();
+    }
+    let (hang, hung) = std::sync::mpsc::channel::<()>();
+    let _hanging = runtime.spawn(async move { hung.recv() });
+    std::fs::remove_file(directory.path().join("lock")).unwrap();
+    assert_eq!(end.recv_timeout(PATIENCE), Ok(true));
+    drop(hang);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slave_stops_at_once() {
     let life = Life::begin(free_port());
@@ -153,14 +186,23 @@ fn who_waited_tries_again_unless_it_is_pointless() {
         offset: 7,
         what: "crc".to_owned(),
     };
-    let outcome = |error: store::Error, waited| {
-        not_promoted(Failed {
-            error: Error::Store(error),
-            waited,
-        })
+    let outcome = |error, waited| {
+        let error = Error::Store(error);
+        not_promoted(Failed { error, waited })
     };
     assert!(outcome(full(), false).is_err());
     assert!(matches!(outcome(full(), true), Ok(Waited::Demoted(_))));
     assert!(outcome(damaged(), false).is_err());
     assert!(outcome(damaged(), true).is_err());
+    // The file server did not answer right after it had given us the lock.
+    let lock = |waited| {
+        let error = Error::Lock(lock::Error::Io {
+            what: "sync",
+            path: "lock".into(),
+            source: io::Error::from_raw_os_error(5),
+        });
+        not_promoted(Failed { error, waited })
+    };
+    assert!(lock(false).is_err());
+    assert!(matches!(lock(true), Ok(Waited::Demoted(_))));
 }

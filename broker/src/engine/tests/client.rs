@@ -227,18 +227,9 @@ impl Client {
     /// Everything submitted so far, by anyone, is durable and has had its effect.
     pub(super) fn sync(&mut self) {
         let correlation = self.next_correlation();
-        let nobody = ConsumerId {
-            connection_id: "nobody".into(),
-            session_id: 9,
-            value: 9,
-        };
         self.peer.flush_touched();
-        self.peer.ack(
-            ack_of(&nobody, AckKind::Standard, None, None, 0),
-            Some(correlation),
-        );
-        self.answer(correlation)
-            .expect("an acknowledgement to nobody");
+        self.peer.barrier(correlation);
+        self.answer(correlation).expect("a barrier");
     }
 
     pub(super) fn ack(&mut self, consumer: &ConsumerId, kind: AckKind, range: &[Delivery]) {
