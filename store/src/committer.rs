@@ -60,7 +60,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     /// [`Error::Closed`] after a loss; the cause went to the outlet.
     pub(crate) fn run(mut self, ending: Ending) -> Result<()> {
         let worked = catch_unwind(AssertUnwindSafe(|| self.work()));
-        let result = worked.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let result = worked.unwrap_or_else(|panic| Err(Error::panicked("store-commit", &*panic)));
         match result {
             Ok(()) => self.end(ending),
             Err(cause) => {
@@ -247,15 +247,4 @@ fn finish(core: &Core, ending: &Ending) -> bool {
     let ended = ending.upkeep.recv_timeout(limits::UPKEEP_STOP_WAIT);
     drop(core.take_index());
     ended != Err(RecvTimeoutError::Timeout)
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let why = text
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "panicked".to_owned());
-    Error::Thread {
-        name: "store-commit",
-        why,
-    }
 }

@@ -3,6 +3,7 @@
 //! Every variant carries the facts an operator needs: file, offset, numbers. Callers match on [`Error::action`],
 //! never on text.
 
+use std::any::Any;
 use std::io;
 use std::path::PathBuf;
 
@@ -125,6 +126,15 @@ impl Error {
             | Self::Format { .. }
             | Self::Setting { .. } => Action::Exit,
         }
+    }
+
+    /// A thread that must not end did, by a panic.
+    pub(crate) fn panicked(name: &'static str, panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let why = text
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "panicked".to_owned());
+        Self::Thread { name, why }
     }
 
     /// Shorthand for [`Error::Io`], made for `map_err`.

@@ -51,11 +51,14 @@ pub(crate) fn recover(
         epoch: opening.epoch,
         ..Recovery::default()
     };
-    let (mut index, end, from) = match replayed(fs, dir, &opening, &directory, verify, &mut recovery) {
-        // The index found its database wanting only now and has set it aside: the second time it starts empty.
-        Err(Error::Index { .. }) => replayed(fs, dir, &opening, &directory, verify, &mut recovery)?,
-        result => result?,
-    };
+    let (mut index, end, from) =
+        match replayed(fs, dir, &opening, &directory, verify, &mut recovery) {
+            // The index found its database wanting only now and has set it aside: the second time it starts empty.
+            Err(Error::Index { .. }) => {
+                replayed(fs, dir, &opening, &directory, verify, &mut recovery)?
+            }
+            result => result?,
+        };
     let sealing = Instant::now();
     let now_ms = clock::now_ms();
     let mut writer = Writer::start(&directory, opening.epoch, &end, writing, now_ms, verify)?;

@@ -111,7 +111,11 @@ mod tests {
         let signals = Signals::default();
         signals.ask();
         signals.pace(Duration::from_millis(1));
-        assert_eq!(signals.wait(Duration::ZERO), Call::Due, "the request is still there");
+        assert_eq!(
+            signals.wait(Duration::ZERO),
+            Call::Due,
+            "the request is still there"
+        );
         signals.stop();
         signals.pace(Duration::from_secs(3600));
     }

@@ -4,6 +4,7 @@
 //! checkpoint, and only after verifying that this process is still the holder. What it cannot finish before the store
 //! ends is left to the next start.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -37,8 +38,16 @@ impl<T> Upkeep<T> {
         }
     }
 
-    /// Works until the store ends; a failure ends the store.
+    /// Works until the store ends; a failure ends the store, and a panic is one.
     pub(crate) fn run(&self) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work())) {
+            // Nobody may go on waiting for the checkpoint that was under way.
+            self.core.signals.checkpointing(false);
+            self.inbox.fail(Error::panicked("store-upkeep", &*panic));
+        }
+    }
+
+    fn work(&self) {
         loop {
             let call = self.core.signals.wait(limits::IDLE_UPKEEP);
             let round = match call {

@@ -1,12 +1,12 @@
 //! A store that fails stops for good, says so once, and lets nothing follow from what it could not prove.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::support::{Collected, disk_with, eventually, hold, small};
 use crate::sim::{OpKind, SimFs};
-use crate::{Error, Fs, Outlet, QueueId, Seq, Store, Work};
+use crate::{Error, Fs, Outlet, QueueId, ReadFile, SegmentFile, Seq, Store, Work};
 
 fn message(seq: u64) -> Work {
     let mut work = Work::new();
@@ -127,4 +127,71 @@ fn a_checkpoint_that_finds_the_lock_gone_ends_the_store() {
     store.core().signals.ask();
     assert!(collected.wait_lost().contains("no longer the holder"));
     assert!(matches!(store.close(), Err(Error::Closed)));
+}
+
+/// A disk on which the first file that is replaced brings its thread down.
+struct Panics(SimFs);
+
+impl Fs for Panics {
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.0.list(dir)
+    }
+
+    fn refresh_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.refresh_dir(dir)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.0.create_dir_all(dir)
+    }
+
+    fn create(&self, path: &Path, len: u64) -> io::Result<Box<dyn SegmentFile>> {
+        self.0.create(path, len)
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        self.0.open_read(path)
+    }
+
+    fn file_len(&self, path: &Path) -> io::Result<u64> {
+        self.0.file_len(path)
+    }
+
+    fn read_small(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.read_small(path)
+    }
+
+    fn replace(&self, _path: &Path, _bytes: &[u8]) -> io::Result<()> {
+        panic!("seeded");
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
+
+    fn settle(&self, path: &Path) -> io::Result<()> {
+        self.0.settle(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.sync_dir(dir)
+    }
+
+    fn available_space(&self, dir: &Path) -> io::Result<u64> {
+        self.0.available_space(dir)
+    }
+}
+
+#[test]
+fn a_panic_on_the_maintenance_thread_is_a_loss_too() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let fs: Arc<dyn Fs> = Arc::new(Panics(disk_with(dir.path())));
+    let (collected, collector) = Collected::new();
+    let (store, _) =
+        Store::open_with(&fs, dir.path(), hold(dir.path()), small(), collector).expect("open");
+    store.submit(message(1), 1).expect("submit");
+    collected.wait_for(1);
+    store.core().signals.ask();
+    assert_eq!(collected.wait_lost(), "thread store-upkeep: seeded");
+    is_closed(&store);
 }
