@@ -261,6 +261,7 @@ pub(crate) fn store_settings(settings: &Settings) -> store::Settings {
                 "recovery goes on"
             );
         }),
+        progress_interval: settings.recovery_progress,
         ..defaults
     }
 }

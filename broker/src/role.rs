@@ -303,7 +303,7 @@ impl Demoted {
         // Whatever made us lose may still be there: others go first, and a
         // broken disk must not become a spinning process.
         if self.since.elapsed() < limits::SHORT_MASTERSHIP {
-            std::thread::sleep(limits::RESTART_PAUSE);
+            pause(limits::RESTART_PAUSE);
         }
         let source = match std::env::current_exe() {
             Ok(program) => std::process::Command::new(program)
@@ -325,13 +325,21 @@ fn after(time: Duration) -> CancellationToken {
     let over = CancellationToken::new();
     let told = over.clone();
     let wait = move || {
-        std::thread::sleep(time);
+        pause(time);
         told.cancel();
     };
     if std::thread::Builder::new().spawn(wait).is_err() {
         over.cancel();
     }
     over
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no runtime is there, or none that can be relied on, and nothing may cut this short"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// The signals that end a broker cleanly.

@@ -163,6 +163,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             applied.after = placed.after;
             applied.bytes += placed.bytes_on_disk;
             counters.applied.store(applied.bytes, Ordering::Relaxed);
+            counters.note_dirty(applied);
             Ok(())
         })?;
         counters.batches.fetch_add(1, Ordering::Relaxed);
@@ -186,16 +187,13 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     }
 
     fn ask_for_upkeep(&self) {
-        let (tail, due) = (self.core.tail(), self.core.settings.checkpoint_bytes);
-        if tail < due {
+        if !self.core.is_checkpoint_due(1) {
             return;
         }
         self.core.signals.ask();
-        let hard = limits::HARD_TAIL_FACTOR * due;
-        if tail >= hard {
-            self.core
-                .signals
-                .wait_for_checkpoint(|| self.core.tail() >= hard);
+        let overdue = || self.core.is_checkpoint_due(limits::OVERDUE_FACTOR);
+        if overdue() {
+            self.core.signals.wait_for_checkpoint(overdue);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What all threads of the store share, apart from the work on its way: the index, the ids, the counters, and
 //! whether the store still stands.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
@@ -46,6 +46,8 @@ pub(crate) struct Counters {
     /// [`Applied::bytes`] as of the last checkpoint and as of the last batch.
     pub(crate) checkpointed: AtomicU64,
     pub(crate) applied: AtomicU64,
+    /// What has changed in the index since the last checkpoint began, as of the last batch.
+    pub(crate) dirty: AtomicUsize,
     /// The segment the last stable checkpoint stands in; 0 before the first.
     pub(crate) checkpoint_segment: AtomicU64,
 }
@@ -62,6 +64,14 @@ pub(crate) struct Parts {
     pub(crate) checkpoint: SegmentNumber,
 }
 
+impl Counters {
+    /// To be called whenever the index has changed.
+    pub(crate) fn note_dirty(&self, applied: &Applied) {
+        self.dirty
+            .store(applied.index.dirty_bytes(), Ordering::Relaxed);
+    }
+}
+
 impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts {
@@ -74,6 +84,7 @@ impl Core {
         } = parts;
         let counters = Counters::default();
         counters.applied.store(applied.bytes, Ordering::Relaxed);
+        counters.note_dirty(&applied);
         counters
             .checkpoint_segment
             .store(checkpoint.0, Ordering::Relaxed);
@@ -137,6 +148,14 @@ impl Core {
     pub(crate) fn tail(&self) -> u64 {
         let applied = self.counters.applied.load(Ordering::Relaxed);
         applied.saturating_sub(self.counters.checkpointed.load(Ordering::Relaxed))
+    }
+
+    /// Whether a checkpoint is due, or overdue when so many `times` of what makes one due is there: because of the journal
+    /// that a recovery would have to replay, or because of the memory that waits for it.
+    pub(crate) fn is_checkpoint_due(&self, times: u64) -> bool {
+        let dirty = self.counters.dirty.load(Ordering::Relaxed) as u64;
+        self.tail() >= times * self.settings.checkpoint_bytes
+            || dirty >= times * self.settings.dirty_bytes as u64
     }
 
     fn applied(&self) -> MutexGuard<'_, Option<Applied>> {

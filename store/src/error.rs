@@ -79,6 +79,14 @@ pub enum Error {
     /// Somebody else is the holder now, or may be.
     #[error("no longer the holder of the data directory: {0}")]
     LostMastership(#[from] lock::Lost),
+    /// The journal holds an epoch that is not below ours: another master began at the same time, or later.
+    #[error("epoch {found} stands in the journal, ours is {epoch}: another master has begun")]
+    Overtaken {
+        /// Ours.
+        epoch: u64,
+        /// The highest in the journal.
+        found: u64,
+    },
     /// The index cannot be believed any more; opening the store again rebuilds it from the journal.
     #[error("the index is unusable: {reason}")]
     Index {
@@ -119,6 +127,7 @@ impl Error {
             | Self::Closed
             | Self::Poisoned
             | Self::LostMastership(_)
+            | Self::Overtaken { .. }
             | Self::Index { .. }
             | Self::Thread { .. } => Action::Demote,
             Self::Damaged { .. }

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::apply::apply_batch;
 use crate::clock;
@@ -19,7 +19,7 @@ use crate::layout;
 use crate::limits;
 use crate::position::{SegmentNumber, StagedId};
 use crate::record::Record;
-use crate::settings::{Progress, ReplayProgress};
+use crate::settings::{Progress, ReplayProgress, Settings};
 use crate::summary::Recovery;
 
 /// A store that has recovered.
@@ -93,8 +93,7 @@ fn replayed(
     let opened = Index::open(Arc::clone(fs), dir, opening)?;
     recovery.index_open = started.elapsed();
     recovery.index_rebuilt = recovery.index_rebuilt.take().or(opened.rebuilt);
-    let progress = &opening.settings.progress;
-    let mut replay = Replay::new(opened.index, progress, verify);
+    let mut replay = Replay::new(opened.index, opening.settings, verify);
     let end = journal::recover(directory, opened.from, &mut |view| replay.visit(&view))?;
     replay.index.settle()?;
     replay.index.forget_nameless()?;
@@ -108,6 +107,7 @@ fn replayed(
 struct Replay<'a> {
     index: Index,
     progress: &'a Progress,
+    progress_interval: Duration,
     verify: &'a dyn Fn() -> Result<()>,
     started: Instant,
     told: Instant,
@@ -116,11 +116,12 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(index: Index, progress: &'a Progress, verify: &'a dyn Fn() -> Result<()>) -> Self {
+    fn new(index: Index, settings: &'a Settings, verify: &'a dyn Fn() -> Result<()>) -> Self {
         let started = Instant::now();
         Self {
             index,
-            progress,
+            progress: &settings.progress,
+            progress_interval: settings.progress_interval,
             verify,
             started,
             told: started,
@@ -135,7 +136,7 @@ impl<'a> Replay<'a> {
         if self.index.dirty_bytes() > limits::REPLAY_DIRTY_BYTES {
             self.checkpoint(view.after())?;
         }
-        if self.told.elapsed() >= limits::PROGRESS_EVERY {
+        if self.told.elapsed() >= self.progress_interval {
             self.told = Instant::now();
             let (batches, records) = (self.batches, self.records);
             self.progress.tell(ReplayProgress {
@@ -149,6 +150,7 @@ impl<'a> Replay<'a> {
 
     /// A rebuild of millions of messages must not need memory for all of them at once.
     fn checkpoint(&mut self, after: After) -> Result<()> {
+        self.index.sweep(clock::now_ms())?;
         let snapshot = self.index.begin_checkpoint(after);
         let written = snapshot.write(self.verify)?;
         self.index.finish_checkpoint(written);

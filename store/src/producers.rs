@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::index::ProducerState;
+use crate::noted::Noted;
 
 /// Producers with sequences in flight.
 #[derive(Default)]
@@ -23,26 +24,22 @@ struct Recent {
 }
 
 impl Producers {
-    /// Notes a sequence; false if it was submitted or stored before. `stored` asks the index.
+    /// Notes a sequence; answers what was known of it before. `stored` asks the index.
     pub(crate) fn note(
         &mut self,
         producer: &[u8],
         sequence: u64,
         stored: impl FnOnce() -> Result<Option<ProducerState>>,
-    ) -> Result<bool> {
+    ) -> Result<Noted> {
         if let Some(recent) = self.recent.get_mut(producer) {
             recent.noted = Instant::now();
             return Ok(recent.state.note(sequence));
         }
-        let mut new = true;
-        let state = match stored()? {
-            None => ProducerState::first(sequence),
-            Some(mut state) => {
-                new = state.note(sequence);
-                state
-            }
+        let (noted, state) = match stored()? {
+            None => (Noted::New, ProducerState::first(sequence)),
+            Some(mut state) => (state.note(sequence), state),
         };
-        if new {
+        if noted == Noted::New {
             self.recent.insert(
                 producer.into(),
                 Recent {
@@ -51,7 +48,7 @@ impl Producers {
                 },
             );
         }
-        Ok(new)
+        Ok(noted)
     }
 
     /// Drops what the index knows by now, and what was given up longer than `give_up` ago.
@@ -89,46 +86,57 @@ mod tests {
     #[test]
     fn a_resend_in_flight_is_noticed_and_the_index_takes_over() {
         let mut producers = Producers::default();
-        assert!(producers.note(b"p", 5, || Ok(None)).expect("note"));
-        assert!(
-            !producers
-                .note(b"p", 5, || panic!("known without asking"))
-                .expect("note")
-        );
-        assert!(
-            producers
-                .note(b"p", 6, || panic!("known without asking"))
-                .expect("note")
-        );
+        let new = producers.note(b"p", 5, || Ok(None)).expect("note");
+        assert_eq!(new, Noted::New);
+        let mut note = |sequence| {
+            let noted = producers.note(b"p", sequence, || panic!("known without asking"));
+            noted.expect("note")
+        };
+        assert_eq!(note(5), Noted::Duplicate);
+        assert_eq!(note(6), Noted::New);
 
         let mut index = ProducerState::first(5);
         producers
             .sweep(FOREVER, |_| Ok(Some(index)))
             .expect("sweep");
         assert_eq!(producers.len(), 1, "6 is still on its way");
-        index.note(6);
+        assert_eq!(index.note(6), Noted::New);
         producers
             .sweep(FOREVER, |_| Ok(Some(index)))
             .expect("sweep");
         assert_eq!(producers.len(), 0);
-        assert!(
-            !producers.note(b"p", 6, || Ok(Some(index))).expect("note"),
+        let again = producers.note(b"p", 6, || Ok(Some(index)));
+        assert_eq!(
+            again.expect("note"),
+            Noted::Duplicate,
             "the index remembers"
         );
         assert_eq!(producers.len(), 0, "a duplicate leaves nothing behind");
     }
 
     #[test]
+    fn of_what_is_older_than_the_window_nothing_is_claimed_or_kept() {
+        let mut producers = Producers::default();
+        let index = ProducerState::first(1000);
+        let old = producers.note(b"p", 5, || Ok(Some(index)));
+        assert_eq!(old.expect("note"), Noted::Unknown);
+        assert_eq!(producers.len(), 0);
+        let new = producers.note(b"p", 1001, || Ok(Some(index)));
+        assert_eq!(new.expect("note"), Noted::New);
+        let old = producers.note(b"p", 5, || panic!("known without asking"));
+        assert_eq!(old.expect("note"), Noted::Unknown, "in flight as well");
+    }
+
+    #[test]
     fn what_was_never_submitted_is_forgotten_after_a_while() {
         let mut producers = Producers::default();
-        assert!(producers.note(b"p", 5, || Ok(None)).expect("note"));
-        producers
-            .sweep(Duration::ZERO, |_| Ok(None))
-            .expect("sweep");
-        assert_eq!(producers.len(), 0);
-        assert!(
-            producers.note(b"p", 5, || Ok(None)).expect("note"),
-            "new again"
-        );
+        for _ in 0..2 {
+            let noted = producers.note(b"p", 5, || Ok(None)).expect("note");
+            assert_eq!(noted, Noted::New);
+            producers
+                .sweep(Duration::ZERO, |_| Ok(None))
+                .expect("sweep");
+            assert_eq!(producers.len(), 0);
+        }
     }
 }

@@ -22,14 +22,20 @@ pub struct Settings {
     pub journal_limit_bytes: Option<u64>,
     /// Memory for pages of the index that are unchanged since the last checkpoint.
     pub page_cache_bytes: usize,
+    /// Changed parts of the index in memory that make a checkpoint due. Committing waits for a running one at twice this.
+    pub dirty_bytes: usize,
     /// A producer not heard of for this long is forgotten, and with it the guard against its duplicates.
     pub producer_age: Duration,
     /// How long the outcome of a transaction is remembered.
     pub outcome_age: Duration,
+    /// About so many outcomes are remembered; beyond it the oldest are forgotten before their time.
+    pub outcome_limit: usize,
     /// Sleep after each sync: makes a fast disk behave like a slow one in tests and benchmarks.
     pub sync_delay: Option<Duration>,
-    /// Told about every second during a long replay.
+    /// Told during a long replay.
     pub progress: Progress,
+    /// How often `progress` is told; after every batch when zero.
+    pub progress_interval: Duration,
 }
 
 impl Default for Settings {
@@ -41,10 +47,13 @@ impl Default for Settings {
             max_batch_bytes: limits::MAX_BATCH_BYTES,
             journal_limit_bytes: None,
             page_cache_bytes: limits::PAGE_CACHE_BYTES,
+            dirty_bytes: limits::DIRTY_BYTES,
             producer_age: limits::PRODUCER_AGE,
             outcome_age: limits::OUTCOME_AGE,
+            outcome_limit: limits::OUTCOMES,
             sync_delay: None,
             progress: Progress::default(),
+            progress_interval: limits::PROGRESS_EVERY,
         }
     }
 }
@@ -67,6 +76,7 @@ impl Settings {
             self.max_batch_bytes as u64,
             limits::BLOCK_BYTES,
         )?;
+        at_least("dirty_bytes", self.dirty_bytes as u64, limits::BLOCK_BYTES)?;
         let spares = limits::MIN_SEGMENTS * self.segment_bytes;
         match self.journal_limit_bytes {
             Some(limit) => at_least("journal_limit_bytes", limit, spares),
@@ -110,7 +120,7 @@ pub struct ReplayProgress {
 pub struct Progress(Option<Arc<dyn Fn(ReplayProgress) + Send + Sync>>);
 
 impl Progress {
-    /// Calls `told` about every second while a replay runs.
+    /// Calls `told` every [`Settings::progress_interval`] while a replay runs.
     pub fn new(told: impl Fn(ReplayProgress) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(told)))
     }
@@ -152,6 +162,7 @@ mod tests {
         assert!(refused(|s| s.first_segment_bytes += 1).contains("not a multiple of 4096"));
         assert!(refused(|s| s.checkpoint_bytes = 0).contains("checkpoint_bytes"));
         assert!(refused(|s| s.max_batch_bytes = 7).contains("max_batch_bytes"));
+        assert!(refused(|s| s.dirty_bytes = 0).contains("dirty_bytes"));
         assert!(refused(|s| s.journal_limit_bytes = Some(1 << 20)).contains("journal_limit_bytes"));
     }
 }

@@ -17,6 +17,7 @@ use crate::fs::{Fs, RealFs};
 use crate::inbox::Inbox;
 use crate::index::{Backend, Opening};
 use crate::journal::WriterSettings;
+use crate::noted::Noted;
 use crate::open::{self, Recovered};
 use crate::outlet::Outlet;
 use crate::position::{QueueId, Seq, StagedId};
@@ -200,17 +201,16 @@ impl<T: Send + 'static> Store<T> {
         self.handle.core.new_staged()
     }
 
-    /// Notes that a message of this producer is about to be submitted. False if one of that sequence was submitted or
-    /// stored before. Within a transaction call it at the commit, not before: what is noted counts as sent.
-    #[must_use]
-    pub fn note_producer(&self, producer: &[u8], sequence: u64) -> bool {
+    /// Notes that a message of this producer is about to be submitted; answers whether one of that sequence was submitted
+    /// or stored before. Within a transaction call it at the commit, not before: what is noted counts as sent.
+    pub fn note_producer(&self, producer: &[u8], sequence: u64) -> Noted {
         let core = &self.handle.core;
         let stored = || core.with_index(|applied| applied.index.producer(producer));
         let noted = locked(&core.producers).note(producer, sequence, stored);
         noted.unwrap_or_else(|cause| {
             // Nobody can tell any more what is a duplicate. The message is refused with the store itself.
             self.fail(cause);
-            true
+            Noted::New
         })
     }
 

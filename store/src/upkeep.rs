@@ -69,10 +69,17 @@ impl<T> Upkeep<T> {
         }
     }
 
-    /// In a quiet store: whether there is a tail to shorten, or space to be had.
+    /// In a quiet store: whether there is a tail to shorten, or space to be had, or something to be forgotten.
     fn is_worth_a_round(&self) -> bool {
         let tail = self.core.tail();
-        tail >= limits::IDLE_TAIL_BYTES || (tail > 0 && self.is_wasteful())
+        tail >= limits::IDLE_TAIL_BYTES || (tail > 0 && self.is_wasteful()) || self.is_sweep_due()
+    }
+
+    fn is_sweep_due(&self) -> bool {
+        let now_ms = clock::now_ms();
+        self.core
+            .with_index(|applied| Ok(applied.index.is_sweep_due(now_ms)))
+            .unwrap_or(false)
     }
 
     fn is_wasteful(&self) -> bool {
@@ -99,31 +106,48 @@ impl<T> Upkeep<T> {
 
     /// Writes a checkpoint; false if the index could not take it, which costs nothing but a longer replay.
     fn checkpoint(&self) -> Result<bool> {
+        self.sweep_outcomes()?;
         self.core.signals.checkpointing(true);
+        let counters = &self.core.counters;
         let (snapshot, bytes, after) = self.core.with_index(|applied| {
             applied.index.expire(clock::now_ms())?;
-            Ok((
-                applied.index.begin_checkpoint(applied.after),
-                applied.bytes,
-                applied.after,
-            ))
+            let snapshot = applied.index.begin_checkpoint(applied.after);
+            counters.note_dirty(applied);
+            Ok((snapshot, applied.bytes, applied.after))
         })?;
         let written = snapshot.write(&|| self.core.verify())?;
-        let stable = self
-            .core
-            .with_index(|applied| Ok(applied.index.finish_checkpoint(written)))?;
+        let stable = self.core.with_index(|applied| {
+            let stable = applied.index.finish_checkpoint(written);
+            counters.note_dirty(applied);
+            Ok(stable)
+        })?;
         if stable {
-            self.core
-                .counters
-                .checkpointed
-                .store(bytes, Ordering::Relaxed);
-            self.core
-                .counters
+            counters.checkpointed.store(bytes, Ordering::Relaxed);
+            counters
                 .checkpoint_segment
                 .store(after.position.segment.0, Ordering::Relaxed);
         }
         self.core.signals.checkpointing(false);
         Ok(stable)
+    }
+
+    /// Forgets outcomes that are too old or too many, a few at a time: committing goes on in between.
+    fn sweep_outcomes(&self) -> Result<()> {
+        let now_ms = clock::now_ms();
+        let begun = self
+            .core
+            .with_index(|applied| applied.index.begin_sweep(now_ms))?;
+        let Some(sweep) = begun else { return Ok(()) };
+        let looked = sweep.look();
+        let swept = self
+            .core
+            .with_index(|applied| applied.index.finish_sweep(looked))?;
+        for keys in swept.keys.chunks(limits::EXPIRE_STEP) {
+            self.core
+                .with_index(|applied| applied.index.forget_outcomes(keys, swept.through_ms))?;
+            self.core.signals.pace(limits::EXPIRE_PAUSE);
+        }
+        Ok(())
     }
 
     /// Removes the oldest segments while they lie before the checkpoint and nothing lives in them.
@@ -172,7 +196,7 @@ impl<T> Upkeep<T> {
         for segment in &targets {
             match self.compact_segment(*segment) {
                 // A checkpoint is due: it comes first, the rest has time.
-                Ok(true) if self.core.tail() >= self.core.settings.checkpoint_bytes => {
+                Ok(true) if self.core.is_checkpoint_due(1) => {
                     return Ok(true);
                 }
                 Ok(true) => {}

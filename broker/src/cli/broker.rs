@@ -62,6 +62,9 @@ pub(crate) struct BrokerArgs {
     /// Wait after each sync, to see how a slower disk behaves.
     #[arg(long, value_name = "TIME", hide = true)]
     sync_delay: Option<String>,
+    /// How often a long recovery says how far it is; 0 means after every batch [default: 1s].
+    #[arg(long, value_name = "TIME")]
+    recovery_progress: Option<String>,
 }
 
 /// Runs the broker until it is told to stop.
@@ -109,6 +112,7 @@ impl BrokerArgs {
             ("segment_size", self.segment_size),
             ("checkpoint_size", self.checkpoint_size),
             ("sync_delay", self.sync_delay),
+            ("recovery_progress", self.recovery_progress),
         ];
         given
             .into_iter()

@@ -100,9 +100,10 @@ fn store_verdict(error: &store::Error) -> (exitcode::ExitCode, &'static str) {
             "free some space or raise store_limit, and start again",
         ),
         store::Error::Setting { .. } => (exitcode::CONFIG, "see holdfast broker --help"),
-        store::Error::LostMastership(_) | store::Error::Closed | store::Error::Poisoned => {
-            (exitcode::TEMPFAIL, "start it again")
-        }
+        store::Error::LostMastership(_)
+        | store::Error::Overtaken { .. }
+        | store::Error::Closed
+        | store::Error::Poisoned => (exitcode::TEMPFAIL, "start it again"),
         _ => (exitcode::IOERR, "check the disk or file server"),
     }
 }

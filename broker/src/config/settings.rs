@@ -48,6 +48,7 @@ pub const KEYS: &[&str] = &[
     "segment_size",
     "checkpoint_size",
     "sync_delay",
+    "recovery_progress",
 ];
 
 /// What one broker process was told. Valid once `check` has passed.
@@ -93,11 +94,14 @@ pub struct Settings {
     /// `segment_size`: size of a journal file. Default: 32 MiB.
     pub segment_size: Option<u64>,
     /// `checkpoint_size`: journal bytes between two checkpoints, which bounds
-    /// what a takeover replays. Default: 32 MiB.
+    /// what a takeover replays. Default: 16 MiB.
     pub checkpoint_size: Option<u64>,
     /// `sync_delay`: waits after each sync, to see how a slower disk behaves.
     /// For tests and measurements. Default: 0.
     pub sync_delay: Duration,
+    /// `recovery_progress`: how often a long recovery says how far it is
+    /// (`recovery.progress`); `0` says it after every batch. Default: 1 s.
+    pub recovery_progress: Duration,
 }
 
 impl Default for Settings {
@@ -122,6 +126,7 @@ impl Default for Settings {
             segment_size: None,
             checkpoint_size: None,
             sync_delay: Duration::ZERO,
+            recovery_progress: store::Settings::default().progress_interval,
         }
     }
 }
@@ -147,6 +152,7 @@ impl Settings {
             "segment_size" => self.segment_size = Some(value::bytes(text)?),
             "checkpoint_size" => self.checkpoint_size = Some(value::bytes(text)?),
             "sync_delay" => self.sync_delay = value::duration(text)?,
+            "recovery_progress" => self.recovery_progress = value::duration(text)?,
             unknown => return Err(unknown_key(unknown)),
         }
         Ok(())

@@ -93,7 +93,8 @@ fn every_key_can_be_set_from_the_file() {
     let text = "name = 'n'\ndata = '/d'\nlisten = ['tcp://[::1]:1', 'tcp://h']\nadvertise = 'tcp://a:1'\n\
         log_format = 'json'\nlog_level = 'debug'\nmax_connections = 3\nmax_frame = '2MiB'\n\
         max_inactivity = '5s'\nmemory_limit = '1g'\nstore_limit = '10GiB'\nlock_mode = 'poll'\n\
-        lock_poll = '100ms'\nsegment_size = '1MiB'\ncheckpoint_size = '2MiB'\nsync_delay = '1ms'\n";
+        lock_poll = '100ms'\nsegment_size = '1MiB'\ncheckpoint_size = '2MiB'\nsync_delay = '1ms'\n\
+        recovery_progress = '3s'\n";
     for key in KEYS {
         assert!(text.contains(&format!("{key} = ")), "{key} missing here");
     }
@@ -107,6 +108,7 @@ fn every_key_can_be_set_from_the_file() {
     assert_eq!(settings.store_limit, Some(10 << 30));
     assert_eq!(settings.lock_mode, LockMode::Poll);
     assert_eq!(settings.sync_delay, Duration::from_millis(1));
+    assert_eq!(settings.recovery_progress, Duration::from_secs(3));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::config::Settings;
 use crate::engine::Engine;
-use crate::{descriptors, limits};
 use crate::logs::Gate;
+use crate::{descriptors, limits};
 
 /// Bounds of a socket, as configured.
 #[derive(Debug, Clone)]

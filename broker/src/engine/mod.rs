@@ -8,11 +8,12 @@
 //!
 //! `master` owns the store and everything shared; `connections` knows who is
 //! connected and lets a reconnecting client take over from its own dead
-//! socket; `hello` is what a client says of itself; `settings` and `figures`
-//! are what goes in and what can be seen from outside.
+//! socket; `hello` is what a client says of itself, and `guard` what follows from it
+//! for duplicates; `settings` and `figures` are what goes in and what can be seen from outside.
 
 mod connections;
 mod figures;
+mod guard;
 mod hello;
 mod master;
 mod settings;
@@ -22,6 +23,7 @@ mod settle;
 mod tests;
 
 pub use figures::{EngineUsage, QueueFigures};
+pub(crate) use guard::Guard;
 pub use hello::Hello;
 pub use master::Engine;
 pub(crate) use master::missing;

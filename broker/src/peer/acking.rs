@@ -72,7 +72,11 @@ impl PeerState {
         let mut buried = Vec::new();
         for UnackedAck { answer, ack, .. } in acks.drain(..) {
             let Some(answer) = answer else { continue };
-            let of = if ack.gives_up() { &mut buried } else { &mut receipts };
+            let of = if ack.gives_up() {
+                &mut buried
+            } else {
+                &mut receipts
+            };
             of.push(receipt(cell, answer));
         }
         self.burst.acks = acks;

@@ -14,6 +14,7 @@ use super::cell::Cell;
 use super::state::PeerState;
 use crate::committer::{Receipt, Sent, Token};
 use crate::destination::{Entry, Queue, QueueState, SubscriptionId};
+use crate::engine::Guard;
 use crate::limits::{BURST_BYTES, BURST_COMMANDS};
 use crate::message;
 use crate::outgoing::{Refusal, Reply};
@@ -106,9 +107,10 @@ impl PeerState {
         cell.engine.settle(&mut self.effects);
     }
 
-    /// Whether the store has not seen the message before.
+    /// Whether the message is to be stored, or was sent before.
     fn is_new(&mut self, cell: &Cell, message: &Message) -> bool {
-        if self.hello.network {
+        let guard = Guard::of(&self.hello);
+        if !guard.is_on() {
             return true;
         }
         let Some((producer, sequence)) = message::producer_sequence(message) else {
@@ -116,7 +118,7 @@ impl PeerState {
         };
         self.remember_key(producer);
         let key = self.last_key.as_ref().map_or(&[][..], |(_, key)| key);
-        cell.engine.store.note_producer(key, sequence)
+        guard.admits(&cell.engine.store, key, sequence)
     }
 
     /// Makes `last_key` that of this producer; mostly it is already. A burst
@@ -141,7 +143,8 @@ impl PeerState {
             return receipt.settle(Err(refusal), &mut self.effects.touched);
         }
         let seq = state.next_place();
-        let sequence = message::producer_sequence(&message).filter(|_| !self.hello.network);
+        let sequence =
+            message::producer_sequence(&message).filter(|_| Guard::of(&self.hello).is_on());
         if let Some((producer, _)) = sequence {
             self.remember_key(producer);
         }

@@ -9,6 +9,7 @@ use wire::openwire::TransactionId;
 use super::cell::Cell;
 use super::state::PeerState;
 use crate::committer::{Receipt, Token};
+use crate::engine::Guard;
 use crate::limits::TRANSACTIONS;
 use crate::outgoing::{Refusal, Reply};
 use crate::transaction::{StagedSend, Transaction};
@@ -93,8 +94,8 @@ impl PeerState {
         }
         // Only a client that fails over can be in doubt and ask again.
         let remembered = self.hello.fault_tolerant || self.hello.failover_reconnect;
-        let guarded = !self.hello.network;
-        let commit = transaction.commit(cell, id, remembered, guarded, receipt, &mut self.effects);
+        let guard = Guard::of(&self.hello);
+        let commit = transaction.commit(cell, id, remembered, guard, receipt, &mut self.effects);
         commit.map_err(|(refusal, transaction)| {
             self.undo(cell, *transaction);
             refusal

@@ -123,8 +123,8 @@ async fn a_master_without_its_lock_file_drops_its_sockets_and_is_demoted() {
 fn a_demotion_does_not_wait_for_threads_that_hang() {
     let (port, directory) = (free_port(), tempfile::tempdir().unwrap());
     let settings = settings(directory.path().to_owned(), port);
-    let (ended, end) = std::sync::mpsc::channel();
-    let (started, start) = std::sync::mpsc::channel();
+    let (ended, end) = std::sync::mpsc::sync_channel(1);
+    let (started, start) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -144,7 +144,7 @@ fn a_demotion_does_not_wait_for_threads_that_hang() {
         assert!(Instant::now() < deadline, "no listener");
         std::thread::yield_now();
     }
-    let (hang, hung) = std::sync::mpsc::channel::<()>();
+    let (hang, hung) = std::sync::mpsc::sync_channel::<()>(1);
     let _hanging = runtime.spawn(async move { hung.recv() });
     std::fs::remove_file(directory.path().join("lock")).unwrap();
     assert_eq!(end.recv_timeout(PATIENCE), Ok(true));

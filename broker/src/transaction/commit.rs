@@ -15,7 +15,7 @@ use super::staged::{Acknowledged, StagedSend, Transaction};
 use crate::committer::{Committed, Receipt, Token, Unspilled};
 use crate::destination::{Entry, Queue, Ranges};
 use crate::effects::Effects;
-use crate::engine::Engine;
+use crate::engine::{Engine, Guard};
 use crate::message;
 use crate::outgoing::Refusal;
 use crate::peer::Cell;
@@ -33,13 +33,13 @@ struct Draft {
 
 impl Transaction {
     /// Submits all of it. `remembered`: the outcome is kept for a client that
-    /// asks again. `guarded`: duplicates are dropped.
+    /// asks again. `guard`: which messages are dropped as sent before.
     pub(crate) fn commit(
         mut self,
         cell: &Arc<Cell>,
         id: &TransactionId,
         remembered: bool,
-        guarded: bool,
+        guard: Guard,
         mut receipt: Receipt,
         effects: &mut Effects,
     ) -> Result<(), Refused> {
@@ -47,7 +47,7 @@ impl Transaction {
         receipt.bytes = self.bytes;
         cell.departed(self.bytes);
         engine.commit_is_under_way(id);
-        if let Err(error) = self.submit(engine, id, remembered, guarded, receipt) {
+        if let Err(error) = self.submit(engine, id, remembered, guard, receipt) {
             engine.commit_is_durable(id);
             cell.landed(self.bytes);
             return match error.action() {
@@ -66,7 +66,10 @@ impl Transaction {
         Ok(())
     }
 
-    fn drop_duplicates(&mut self, engine: &Engine) {
+    fn drop_duplicates(&mut self, engine: &Engine, guard: Guard) {
+        if !guard.is_on() {
+            return;
+        }
         let mut last: Option<(ProducerId, Vec<u8>)> = None;
         self.sends.retain(|send| {
             let Some((producer, sequence)) = message::producer_sequence(&send.message) else {
@@ -79,7 +82,7 @@ impl Transaction {
                 last = Some((producer.clone(), message::producer_key(producer)));
             }
             let key = last.as_ref().map_or(&[][..], |(_, key)| key);
-            engine.store.note_producer(key, sequence)
+            guard.admits(&engine.store, key, sequence)
         });
     }
 
@@ -88,7 +91,7 @@ impl Transaction {
         engine: &Engine,
         id: &TransactionId,
         remembered: bool,
-        guarded: bool,
+        guard: Guard,
         receipt: Receipt,
     ) -> store::Result<()> {
         let mut draft = Draft {
@@ -100,11 +103,9 @@ impl Transaction {
         let queues = self.queues();
         // Before the locks: the guard may have to look into the index on disk.
         if let Some(spill) = self.spill.take() {
-            draft.spilled(engine, spill, guarded);
+            draft.spilled(engine, spill, guard);
         }
-        if guarded {
-            self.drop_duplicates(engine);
-        }
+        self.drop_duplicates(engine, guard);
         let mut states: Vec<_> = queues.iter().map(|queue| queue.lock()).collect();
         let mut counts = vec![0; queues.len()];
         for part in &draft.staged {
@@ -120,7 +121,7 @@ impl Transaction {
             if let (true, Some(id)) = (send.stored, send.queue.store_id()) {
                 state.record(id, &mut draft.work);
             }
-            counts[place] += usize::from(draft.message(send, seq, guarded));
+            counts[place] += usize::from(draft.message(send, seq, guard));
         }
         self.acknowledged
             .iter()
@@ -176,14 +177,14 @@ fn place_of(queues: &[Arc<Queue>], queue: &Arc<Queue>) -> usize {
 impl Draft {
     /// Adds a message; false if it cannot be written, which no message that
     /// came over the wire is.
-    fn message(&mut self, send: StagedSend, seq: Seq, guarded: bool) -> bool {
+    fn message(&mut self, send: StagedSend, seq: Seq, guard: Guard) -> bool {
         if let (true, Some(id)) = (send.stored, send.queue.store_id()) {
             self.payload.clear();
             if let Err(refusal) = message::encode(&send.message, &mut self.payload) {
                 tracing::error!(cause = %refusal, "a message of a transaction is lost");
                 return false;
             }
-            let sequence = message::producer_sequence(&send.message).filter(|_| guarded);
+            let sequence = message::producer_sequence(&send.message).filter(|_| guard.is_on());
             let keyed = sequence.map(|(id, sequence)| (message::producer_key(id), sequence));
             let producer = keyed.as_ref().map(|(key, sequence)| ProducerSequence {
                 producer: key,
@@ -197,7 +198,7 @@ impl Draft {
     }
 
     /// Names what has spilled; duplicates in it are removed again at once.
-    fn spilled(&mut self, engine: &Engine, spill: Spill, guarded: bool) {
+    fn spilled(&mut self, engine: &Engine, spill: Spill, guard: Guard) {
         self.work.staged_commit(spill.id);
         let whole = spill
             .parts
@@ -215,7 +216,7 @@ impl Draft {
             sequence,
         } in spill.sent
         {
-            if guarded && !engine.store.note_producer(&producer, sequence) {
+            if !guard.admits(&engine.store, &producer, sequence) {
                 self.staged[part].committed.remove(seq);
                 self.staged[part].dropped.insert(seq);
             }

@@ -21,7 +21,7 @@ use crate::peer::Cell;
 pub(super) struct Spill {
     pub(super) id: StagedId,
     pub(super) parts: Vec<Part>,
-    /// In the order of sending: the guard believes nobody who counts far back.
+    /// In the order of sending: the guard knows nothing of what lies far back.
     pub(super) sent: Vec<SentId>,
     /// Key of the producer of the last message, shared by its messages.
     last_key: Option<Arc<[u8]>>,

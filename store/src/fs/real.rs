@@ -5,6 +5,11 @@
 //! probed when a segment is created. A failed sync is reported and never repeated. It does not interpret what it reads
 //! or writes.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the file layer, and it can make a disk slow on request"
+)]
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::num::NonZeroU64;

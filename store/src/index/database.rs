@@ -146,7 +146,7 @@ impl Database for SledDatabase {
     }
 }
 
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "sled's files are not ours and do not go through the file layer"
 )]

@@ -169,7 +169,7 @@ pub(super) fn text(trouble: OpenTrouble) -> Trouble {
     }
 }
 
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "sled's files are not ours and do not go through the file layer"
 )]
@@ -194,7 +194,7 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Syncs every file and directory.
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "sled's files are not ours and do not go through the file layer"
 )]
@@ -210,7 +210,7 @@ fn sync_tree(path: &Path) -> std::io::Result<()> {
     std::fs::File::open(path)?.sync_all()
 }
 
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "sled's files are not ours and do not go through the file layer"
 )]

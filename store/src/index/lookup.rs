@@ -11,7 +11,7 @@ use super::key::{lookup_key, open_value};
 use super::segment_use::{NOTE_BYTES, Segments};
 use super::source::Source;
 use crate::error::Result;
-use crate::limits::{EXPIRE_STEP, LOOKUP_CACHE_ENTRIES};
+use crate::limits::{DIRTY_NOTE_BYTES, EXPIRE_STEP, LOOKUP_CACHE_ENTRIES};
 use crate::position::SegmentNumber;
 
 /// A kind of thing that is looked up.
@@ -127,13 +127,13 @@ impl<V: Known> Lookup<V> {
         Ok(self.cached.get_mut(key).expect("found or just put there"))
     }
 
-    /// Forgets what was last heard of before `oldest_ms`: looks at some of those in the database, in turn. What is only in
+    /// Forgets what was not heard of after `through_ms`: looks at some of those in the database, in turn. What is only in
     /// memory is young.
     pub(super) fn expire(
         &mut self,
         source: &mut Source,
         segments: &mut Segments,
-        oldest_ms: u64,
+        through_ms: u64,
     ) -> Result<()> {
         let (mut old, mut seen, mut next) = (Vec::new(), 0, None);
         source.scan(&self.sweep, &mut |key, value| {
@@ -146,25 +146,40 @@ impl<V: Known> Lookup<V> {
             }
             seen += 1;
             let stored = open_value(key, value).and_then(|(body, _)| V::decode(body));
-            if stored.is_some_and(|stored| stored.time_ms() < oldest_ms) {
+            if stored.is_some_and(|stored| stored.time_ms() <= through_ms) {
                 old.push(key.to_vec());
             }
             true
         })?;
         self.sweep = next.unwrap_or_else(|| vec![V::KIND]);
-        for key in old {
-            let cached = self.by_key(source, &key)?;
-            // What is in memory may be newer than what the scan saw.
-            let Some(value) = cached.value.filter(|value| value.time_ms() < oldest_ms) else {
-                continue;
-            };
-            segments.sub(value.segment(), NOTE_BYTES);
-            cached.value = None;
-            if cached.dirt.touch() {
-                self.dirty.push(key.into());
-            }
+        old.iter()
+            .try_for_each(|key| self.forget(source, segments, key, through_ms))
+    }
+
+    /// Forgets what is under a key, unless it was heard of after `through_ms`: a scan of the database may have seen
+    /// less than is known by now.
+    pub(super) fn forget(
+        &mut self,
+        source: &mut Source,
+        segments: &mut Segments,
+        key: &[u8],
+        through_ms: u64,
+    ) -> Result<()> {
+        let cached = self.by_key(source, key)?;
+        let Some(value) = cached.value.filter(|value| value.time_ms() <= through_ms) else {
+            return Ok(());
+        };
+        segments.sub(value.segment(), NOTE_BYTES);
+        cached.value = None;
+        if cached.dirt.touch() {
+            self.dirty.push(key.into());
         }
         Ok(())
+    }
+
+    /// At most this much memory is waiting for a checkpoint.
+    pub(super) fn dirty_bytes(&self) -> usize {
+        self.dirty.len() * DIRTY_NOTE_BYTES
     }
 
     /// Hands everything that changed to a checkpoint.

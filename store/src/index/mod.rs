@@ -12,6 +12,7 @@
 //! | `lookup`, `producer_table`, `outcome_table` | things found by an opaque id, fetched on a miss |
 //! | `staged_table`, `staged` | what is held back until a commit |
 //! | `segment_use`, `tally`, `dirt` | live entries per segment; proof of a set of values; changed or not |
+//! | `sweep` | which outcomes are forgotten |
 //! | `open`, `survey` | start, and the look through a database that is in doubt |
 //! | `checkpoint`, `snapshot`, `control` | freezing, writing, and the small file that says which state is good |
 //! | `source`, `generation` | where pages come from, proven one by one |
@@ -43,6 +44,7 @@ mod source;
 mod staged;
 mod staged_table;
 mod survey;
+mod sweep;
 mod tables;
 mod tally;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use super::encoding::{Fields, put_number};
 use super::key;
 use super::lookup::Known;
+use crate::noted::Noted;
 use crate::position::SegmentNumber;
 
 /// Sequences below the highest that are told apart one by one.
@@ -30,32 +31,39 @@ impl ProducerState {
         }
     }
 
-    /// Whether this sequence is stored. One below the window counts as stored.
-    pub(crate) fn knows(&self, sequence: u64) -> bool {
-        if sequence >= self.last {
-            return sequence == self.last;
+    /// Whether this sequence is stored, as far as that can be told.
+    pub(crate) fn judge(&self, sequence: u64) -> Noted {
+        if sequence > self.last {
+            return Noted::New;
         }
-        let below = self.last - 1 - sequence;
-        below >= WINDOW || self.window & (1 << below) != 0
+        if sequence == self.last {
+            return Noted::Duplicate;
+        }
+        match self.last - 1 - sequence {
+            WINDOW.. => Noted::Unknown,
+            below if self.window & (1 << below) != 0 => Noted::Duplicate,
+            _ => Noted::New,
+        }
     }
 
-    /// Notes that a sequence is stored; false if it was known already.
-    pub(crate) fn note(&mut self, sequence: u64) -> bool {
-        if self.knows(sequence) {
-            return false;
+    /// Notes that a sequence is stored; answers what was known of it before. One below the window leaves no trace.
+    pub(crate) fn note(&mut self, sequence: u64) -> Noted {
+        let judged = self.judge(sequence);
+        if judged != Noted::New {
+            return judged;
         }
         if sequence < self.last {
             self.window |= 1 << (self.last - 1 - sequence);
-            return true;
+            return Noted::New;
         }
-        // The old highest becomes bit `step - 1`; what leaves the window counts as stored from then on.
+        // The old highest becomes bit `step - 1`; of what leaves the window nothing can be told from then on.
         self.window = match sequence - self.last {
             step @ 1..WINDOW => self.window << step | 1 << (step - 1),
             WINDOW => 1 << (WINDOW - 1),
             _ => 0,
         };
         self.last = sequence;
-        true
+        Noted::New
     }
 }
 
@@ -103,7 +111,7 @@ impl Producer {
     /// One more message of it.
     pub(super) fn note(&mut self, sequence: u64, segment: SegmentNumber, time_ms: u64) {
         let before = self.state.last;
-        self.state.note(sequence);
+        let _ = self.state.note(sequence);
         self.time_ms = self.time_ms.max(time_ms);
         let next = self.next.map_or(self.base, |(next, _)| next);
         if segment < next {
@@ -168,15 +176,30 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_window_tells_64_apart_and_older_ones_count_as_stored() {
+    fn the_window_tells_64_apart_and_of_older_ones_nothing_is_claimed() {
         let mut state = ProducerState::first(100);
-        assert!(state.note(164));
-        assert!(state.knows(100), "the lowest of the window");
-        assert!(!state.knows(101));
-        assert!(state.note(165));
-        assert!(state.knows(100), "beyond the window");
-        assert!(!state.note(164));
-        assert!(state.note(101) && state.knows(101));
+        assert_eq!(state.note(164), Noted::New);
+        assert_eq!(
+            state.judge(100),
+            Noted::Duplicate,
+            "the lowest of the window"
+        );
+        assert_eq!(state.judge(99), Noted::Unknown, "just below it");
+        assert_eq!(state.judge(101), Noted::New);
+        assert_eq!(state.note(165), Noted::New);
+        let before = state;
+        assert_eq!(
+            state.note(100),
+            Noted::Unknown,
+            "stored, but beyond the window now"
+        );
+        assert_eq!(state.note(7), Noted::Unknown, "never stored");
+        assert_eq!(state, before, "and no trace of it");
+        assert_eq!(state.note(164), Noted::Duplicate);
+        assert_eq!(state.note(101), Noted::New);
+        assert_eq!(state.judge(101), Noted::Duplicate);
+        assert_eq!(state.note(u64::MAX), Noted::New);
+        assert_eq!(state.judge(165), Noted::Unknown);
     }
 
     #[test]
@@ -224,10 +247,10 @@ mod tests {
                 let (first, _) = kept.next().expect("the base holds a note");
                 let mut rebuilt = ProducerState::first(*first);
                 for (sequence, _) in kept {
-                    rebuilt.note(*sequence);
+                    let _ = rebuilt.note(*sequence);
                 }
                 for sequence in high.saturating_sub(80)..high + 2 {
-                    prop_assert_eq!(rebuilt.knows(sequence), known.state.knows(sequence), "sequence {}", sequence);
+                    prop_assert_eq!(rebuilt.judge(sequence), known.state.judge(sequence), "sequence {}", sequence);
                 }
             }
         }

@@ -193,6 +193,17 @@ pub(super) fn read_page(
     Ok(body.to_vec())
 }
 
+/// Lets the last user of a database go on closing it, for as long as is answered.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nobody tells when a file lock of another process goes"
+)]
+fn pause() -> Duration {
+    let step = Duration::from_millis(5);
+    thread::sleep(step);
+    step
+}
+
 fn wait(
     receiver: &Receiver<Result<Obtained, Trouble>>,
     limit: Duration,
@@ -280,9 +291,7 @@ impl Plan {
                 Err(OpenTrouble::Locked) if waited >= DATABASE_LOCK_TIME => return Ok(None),
                 Err(OpenTrouble::Locked) => {}
             }
-            let step = Duration::from_millis(5);
-            thread::sleep(step);
-            waited += step;
+            waited += pause();
         }
     }
 

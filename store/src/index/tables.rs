@@ -13,6 +13,7 @@ use super::segment_use::Segments;
 use super::source::Source;
 use super::staged::Staged;
 use super::staged_table::StagedTable;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::index::{ProducerState, SegmentUse};
 use crate::position::{Position, QueueId, SegmentNumber, Seq, StagedId};
@@ -82,8 +83,11 @@ pub(crate) struct Index {
     pub(super) proven: bool,
     /// The trouble with checkpoints has been reported and not ended yet.
     pub(super) warned: bool,
+    pub(super) outcome_age: Duration,
+    pub(super) outcome_limit: usize,
+    /// When outcomes in the database may be old enough to be forgotten.
+    pub(super) next_sweep_ms: u64,
     producer_age: Duration,
-    outcome_age: Duration,
 }
 
 impl Index {
@@ -103,6 +107,8 @@ impl Index {
             warned: false,
             producer_age: settings.producer_age,
             outcome_age: settings.outcome_age,
+            outcome_limit: settings.outcome_limit,
+            next_sweep_ms: 0,
         }
     }
 
@@ -315,24 +321,15 @@ impl Index {
         Ok(())
     }
 
-    /// Forgets producers and outcomes beyond their age: a bounded step, call it before each checkpoint.
+    /// Forgets producers beyond their age: a bounded step, call it before each checkpoint. Outcomes have a sweep of
+    /// their own.
     ///
     /// # Errors
     /// As [`Index::apply`].
     pub(crate) fn expire(&mut self, now_ms: u64) -> Result<()> {
-        let oldest = |age: Duration| {
-            now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
-        };
-        self.producers.expire(
-            &mut self.source,
-            &mut self.segments,
-            oldest(self.producer_age),
-        )?;
-        self.outcomes.expire(
-            &mut self.source,
-            &mut self.segments,
-            oldest(self.outcome_age),
-        )
+        let through_ms = clock::older_than(self.producer_age, now_ms);
+        self.producers
+            .expire(&mut self.source, &mut self.segments, through_ms)
     }
 
     /// Waits until the database is open and believed as far as an opening can be. Call after replay, before accepting work.
@@ -343,8 +340,8 @@ impl Index {
         self.source.ready().map(|_| ())
     }
 
-    /// Memory of pages that the next checkpoint has to write, at most: a reason for an early checkpoint when large.
+    /// Memory of what the next checkpoint has to write, at most: a reason for an early checkpoint when large.
     pub(crate) fn dirty_bytes(&self) -> usize {
-        self.queues.dirty_bytes()
+        self.queues.dirty_bytes() + self.producers.dirty_bytes() + self.outcomes.dirty_bytes()
     }
 }

@@ -82,10 +82,8 @@ impl Writer {
     /// after `verify`, because a successor that raised its epoch before the seal was durable may have found batches there.
     ///
     /// # Errors
-    /// [`Error::Full`] when there is no room for the first segment, [`Error::Io`], [`Error::Thread`], what `verify` says.
-    ///
-    /// # Panics
-    /// When the epoch is not above every epoch that recovery has seen.
+    /// [`Error::Overtaken`] when the epoch is not above every epoch that recovery has seen, [`Error::Full`] when there is
+    /// no room for the first segment, [`Error::Io`], [`Error::Thread`], what `verify` says.
     pub(crate) fn start(
         directory: &Arc<Directory>,
         epoch: u64,
@@ -94,11 +92,10 @@ impl Writer {
         now_ms: u64,
         verify: &dyn Fn() -> Result<()>,
     ) -> Result<Self> {
-        assert!(
-            epoch > end.highest_epoch,
-            "epoch {epoch} is not above {}",
-            end.highest_epoch
-        );
+        if epoch <= end.highest_epoch {
+            let found = end.highest_epoch;
+            return Err(Error::Overtaken { epoch, found });
+        }
         let mut maker = Maker::new(Arc::clone(directory), epoch, end.highest_number, settings);
         let mut leftovers = end.leftovers.clone();
         directory.set_aside(&leftovers);

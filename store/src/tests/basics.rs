@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::support::{Collected, hold, small};
-use crate::{Error, Outcome, ProducerSequence, QueueId, Recovery, Seq, Store, Work};
+use crate::{Error, Noted, Outcome, ProducerSequence, QueueId, Recovery, Seq, Store, Work};
 
 struct Fixture {
     dir: TempDir,
@@ -182,9 +182,10 @@ fn reading_is_bounded_by_count_and_bytes_but_gives_at_least_one() {
 fn duplicates_are_noticed_in_flight_and_after_a_restart() {
     let mut fixture = Fixture::new();
     let queue = fixture.store().new_queue();
-    assert!(fixture.store().note_producer(b"p", 7));
-    assert!(
-        !fixture.store().note_producer(b"p", 7),
+    assert_eq!(fixture.store().note_producer(b"p", 7), Noted::New);
+    assert_eq!(
+        fixture.store().note_producer(b"p", 7),
+        Noted::Duplicate,
         "not even submitted yet"
     );
     fixture.commit(1, |work| {
@@ -200,14 +201,45 @@ fn duplicates_are_noticed_in_flight_and_after_a_restart() {
             b"m",
         );
     });
-    assert!(!fixture.store().note_producer(b"p", 7));
+    assert_eq!(fixture.store().note_producer(b"p", 7), Noted::Duplicate);
     fixture.reopen();
-    assert!(
-        !fixture.store().note_producer(b"p", 7),
+    assert_eq!(
+        fixture.store().note_producer(b"p", 7),
+        Noted::Duplicate,
         "stored by the previous master"
     );
-    assert!(fixture.store().note_producer(b"p", 8));
-    assert!(fixture.store().note_producer(b"other", 7));
+    assert_eq!(fixture.store().note_producer(b"p", 8), Noted::New);
+    assert_eq!(fixture.store().note_producer(b"other", 7), Noted::New);
+}
+
+#[test]
+fn nothing_is_claimed_of_a_sequence_below_the_window_and_it_can_still_be_stored() {
+    let mut fixture = Fixture::new();
+    let queue = fixture.store().new_queue();
+    for (seq, sequence) in [(1, 1000), (2, 5)] {
+        let _ = fixture.store().note_producer(b"p", sequence);
+        fixture.commit(seq, |work| {
+            work.queue(queue, b"q");
+            let producer = ProducerSequence {
+                producer: b"p",
+                sequence,
+            };
+            work.message(queue, Seq(seq), Some(producer), 0, b"m");
+        });
+    }
+    for _ in 0..2 {
+        let noted = |sequence| fixture.store().note_producer(b"p", sequence);
+        assert_eq!(noted(1000), Noted::Duplicate);
+        assert_eq!(noted(935), Noted::Unknown, "just below the window");
+        assert_eq!(noted(5), Noted::Unknown, "though it is stored");
+        assert_eq!(fixture.payloads(queue).len(), 2);
+        fixture.reopen();
+    }
+    assert_eq!(
+        fixture.store().note_producer(b"p", 936),
+        Noted::New,
+        "just within"
+    );
 }
 
 #[test]
@@ -317,7 +349,7 @@ fn settings_and_foreign_directories_are_refused_before_anything_is_written() {
         Store::open(dir.path(), hold(dir.path()), settings, collector),
         Err(Error::Setting { .. })
     ));
-    assert!(!dir.path().join("journal").exists());
+    assert!(!has_journal(dir.path()));
 
     let foreign = tempfile::tempdir().expect("temp dir");
     let held = hold(foreign.path());
@@ -330,5 +362,10 @@ fn settings_and_foreign_directories_are_refused_before_anything_is_written() {
     let (_, collector) = Collected::new();
     let opened = Store::<u64>::open(foreign.path(), held, small(), collector);
     assert!(matches!(opened, Err(Error::NotOurs { found, .. }) if found == "db.data"));
-    assert!(!foreign.path().join("journal").exists());
+    assert!(!has_journal(foreign.path()));
+}
+
+fn has_journal(dir: &std::path::Path) -> bool {
+    let names = crate::Fs::list(&crate::RealFs::new(None), dir).expect("list");
+    names.iter().any(|name| name == "journal")
 }

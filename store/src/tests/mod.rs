@@ -9,3 +9,4 @@ mod reopen;
 mod script;
 mod space;
 mod support;
+mod zombie;

@@ -110,6 +110,12 @@ pub(crate) fn work_of(steps: &[Step]) -> Work {
 }
 
 impl Model {
+    /// Goes on from what a recovery found.
+    pub(crate) fn of(contents: Contents) -> Self {
+        let staged = BTreeMap::new();
+        Self { contents, staged }
+    }
+
     pub(crate) fn apply(&mut self, unit: &Unit) {
         match unit {
             Unit::Work(steps) => steps.iter().for_each(|step| self.step(step)),
@@ -220,7 +226,7 @@ impl Model {
                 window: *window,
             }
         });
-        state.note(sequence);
+        let _ = state.note(sequence);
         self.contents
             .producers
             .insert(producer, (state.last, state.window));

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::model::contents_of;
 use super::support::{Collected, disk_with, eventually, hold, small};
 use crate::sim::SimFs;
-use crate::{Fs, QueueId, Recovery, Seq, Settings, Store, Work};
+use crate::{Fs, Outcome, QueueId, Recovery, Seq, Settings, Store, Work};
 
 const OLD: QueueId = QueueId(1);
 const BUSY: QueueId = QueueId(2);
@@ -151,4 +152,101 @@ fn recovery_reads_the_tail_and_not_what_is_stored() {
     assert_eq!(stored[0].payload, vec![1; 1024]);
     store.close().expect("close");
     drop(collected);
+}
+
+/// One transaction after the other, each in a batch of its own.
+fn end_transactions(store: &Store<u64>, collected: &Collected, count: u64) {
+    let mut work = Work::new();
+    for token in 0..count {
+        work.outcome(&token.to_be_bytes(), Outcome::Committed);
+        store.submit_from(&mut work, token).expect("submit");
+        collected.wait_for(token);
+    }
+}
+
+fn remembered(store: &Store<u64>, count: u64) -> Vec<u64> {
+    let known = |id: &u64| store.outcome(&id.to_be_bytes()).expect("outcome").is_some();
+    (0..count).filter(known).collect()
+}
+
+#[test]
+fn the_journal_that_outcomes_pin_ends_with_them() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = disk_with(dir.path());
+    let settings = Settings {
+        outcome_age: Duration::from_millis(1),
+        ..small()
+    };
+    let (store, collected, _) = open(&sim, dir.path(), settings);
+    end_transactions(&store, &collected, 300);
+    assert!(store.usage().bytes_written > 1 << 20);
+    eventually("all being forgotten", || {
+        store.core().signals.ask();
+        store.usage().live_bytes == 0
+    });
+    assert_eq!(remembered(&store, 300), [] as [u64; 0]);
+    // The segment being written, the checkpoint's, and two spares.
+    eventually("space coming back", || {
+        store.usage().journal_bytes <= 4 * (64 << 10)
+    });
+    store.close().expect("close");
+}
+
+#[test]
+fn of_very_many_outcomes_the_latest_are_remembered() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = disk_with(dir.path());
+    let settings = || Settings {
+        outcome_limit: 100,
+        ..small()
+    };
+    let (store, collected, _) = open(&sim, dir.path(), settings());
+    end_transactions(&store, &collected, 400);
+    eventually("the oldest being forgotten", || {
+        store.core().signals.ask();
+        remembered(&store, 400).len() <= 100
+    });
+    let known = remembered(&store, 400);
+    assert!(known.len() >= 75, "{known:?}");
+    let latest: Vec<u64> = (known[0]..400).collect();
+    assert_eq!(known, latest, "the oldest left, nothing else");
+    store.close().expect("close");
+    let (store, ..) = open(&sim, dir.path(), settings());
+    let after = remembered(&store, 400);
+    assert!(latest.iter().all(|id| after.contains(id)), "{after:?}");
+    store.close().expect("close");
+}
+
+#[test]
+fn acknowledgements_all_over_a_backlog_bring_the_checkpoint_forward() {
+    const LIMIT: usize = 16 << 10;
+    let dir = tempfile::tempdir().expect("temp dir");
+    let sim = disk_with(dir.path());
+    let settings = Settings {
+        segment_bytes: 16 << 20,
+        checkpoint_bytes: 1 << 30,
+        dirty_bytes: LIMIT,
+        ..Settings::default()
+    };
+    let (store, collected, _) = open(&sim, dir.path(), settings);
+    let mut work = Work::new();
+    work.queue(BUSY, b"busy");
+    for seq in 1..=4_000 {
+        work.message(BUSY, Seq(seq), None, 0, b"small");
+    }
+    store.submit_from(&mut work, 0).expect("submit");
+    collected.wait_for(0);
+    // Neither the tail nor the size of the journal is a reason for one.
+    let checkpointed = || store.core().tail() == 0;
+    eventually("a checkpoint of the backlog", checkpointed);
+    // Every page is changed, by hardly any journal.
+    let scattered: Vec<Seq> = (1..4_000).step_by(8).map(Seq).collect();
+    work.removed(BUSY, &scattered);
+    store.submit_from(&mut work, 1).expect("submit");
+    collected.wait_for(1);
+    eventually("a checkpoint of the rest", checkpointed);
+    let dirty = store.core().with_index(|a| Ok(a.index.dirty_bytes()));
+    assert!(dirty.expect("open") < LIMIT);
+    assert!(store.usage().bytes_written < 1 << 20);
+    store.close().expect("close");
 }

@@ -93,7 +93,7 @@ fn clean_pages_leave_memory_beyond_the_limit_and_come_back() {
 }
 
 #[test]
-fn old_producers_and_outcomes_are_forgotten_step_by_step() {
+fn old_producers_are_forgotten_step_by_step() {
     let mut rig = filled(Rig::new(Backend::Sled));
     assert!(rig.checkpoint());
     rig.step(Step::Message {
@@ -102,34 +102,20 @@ fn old_producers_and_outcomes_are_forgotten_step_by_step() {
         redeliveries: 0,
         producer: Some((2, 6)),
     });
-    rig.step(Step::Outcome {
-        id: 3,
-        committed: false,
-    });
-    let young = rig.journal[rig.journal.len() - 2].time_ms;
+    let young = rig.journal[rig.journal.len() - 1].time_ms;
     let pinned = rig.index().live(SegmentNumber(4)).entries;
     for _ in 0..5 {
-        let (producer_age, outcome_age) = (rig.settings.producer_age, rig.settings.outcome_age);
-        assert!(producer_age > outcome_age);
-        let age = u64::try_from(producer_age.as_millis()).unwrap();
+        let age = u64::try_from(rig.settings.producer_age.as_millis()).unwrap();
         rig.index().expire(young + age).unwrap();
         assert!(rig.checkpoint());
     }
     for id in 0..7 {
         let known = rig.index().producer(&producer_id(id)).unwrap().is_some();
         assert_eq!(known, id == 2, "producer {id}");
-        assert_eq!(
-            rig.index().outcome(&[id]).unwrap(),
-            None,
-            "outcome {id} is older than its age"
-        );
     }
     assert!(rig.index().live(SegmentNumber(4)).entries < pinned);
     let control = rig.index().stable.clone().unwrap();
-    assert_eq!(
-        (control.image.producers.count, control.image.outcomes.count),
-        (1, 0)
-    );
+    assert_eq!(control.image.producers.count, 1);
 }
 
 #[test]

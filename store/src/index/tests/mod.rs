@@ -6,3 +6,4 @@ mod model;
 mod reference;
 mod rig;
 mod step;
+mod sweep;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::rig::Logged;
 use super::step::{Step, outcome, producer_id};
 use crate::index::{Index, RecordPlace};
+use crate::noted::Noted;
 use crate::position::{QueueId, SegmentNumber, Seq, StagedId};
 
 /// A removal of many as removals of one.
@@ -197,7 +198,7 @@ impl Model {
                 .expect("a known producer");
             for sequence in last.saturating_sub(64).max(1)..last + 2 {
                 assert_eq!(
-                    state.knows(sequence),
+                    state.judge(sequence) == Noted::Duplicate,
                     all.contains(&sequence),
                     "producer {id} sequence {sequence}"
                 );

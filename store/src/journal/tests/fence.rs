@@ -126,3 +126,17 @@ fn nothing_is_removed_before_the_seal_was_verified() {
     let left = super::support::open(&fs).expect("sound").segments();
     assert!(before.iter().all(|info| left.contains(info)), "{left:?}");
 }
+
+#[test]
+fn two_masters_of_one_epoch_do_not_both_begin() {
+    let fs = disk();
+    let mut master = Master::start(&fs, 4).expect("sound");
+    append_names(&mut master, 1, 2);
+    // Locks that keep nobody apart let both read the same holder record.
+    for epoch in [3, 4] {
+        let other = Master::start(&fs, epoch);
+        assert!(matches!(other, Err(Error::Overtaken { found: 4, .. })));
+    }
+    append_names(&mut master, 3, 4);
+    assert_eq!(read_all(&fs).expect("sound").0, names(4));
+}
