@@ -13,7 +13,7 @@
 //! (`verifier.rs`). If it succeeds, no later epoch had been raised before, so the next master will read that batch. On a
 //! local file system the kernel keeps the lock as long as the process lives, and only a removed or replaced lock
 //! file could let another in: two `stat` calls tell. On a network file system the holder record is read past the
-//! cache as well. [`watch`] does the same once a second when nothing is written, and has a deadline that needs
+//! cache as well. [`watch()`] does the same once a second when nothing is written, and has a deadline that needs
 //! no file system call (`watch.rs`).
 //!
 //! The lock file is never deleted, never opened twice in one process, and written by nobody who does not hold the

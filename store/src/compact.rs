@@ -1,6 +1,7 @@
 //! Moving what still lives in an old segment to the end of the journal (FORMAT.md 7).
 //!
-//! Two steps on two threads. The maintenance thread reads the segment and collects what looks alive ([`collect`]).
+//! Two steps on two threads. The maintenance thread reads the segment and collects what looks alive
+//! ([`Collected::collect`]).
 //! The committing thread, between two batches, asks the index again and writes what is alive *now* as a batch of
 //! its own ([`renew`]): everything before that batch has been applied, so an acknowledgement can never be overtaken
 //! by the move of its message.

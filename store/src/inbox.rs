@@ -153,7 +153,7 @@ impl<T> Inbox<T> {
     }
 
     /// There was no room for this chunk: acknowledgements in it and behind it go ahead, the rest waits for
-    /// [`Inbox::has_room`] or the next try. True if this is news.
+    /// [`Inbox::had_room`] or the next try. True if this is news.
     pub(crate) fn no_room(&self, chunk: Chunk<T>) -> bool {
         let mut state = locked(&self.state);
         let news = !state.full;

@@ -67,7 +67,8 @@ pub(crate) const MOVE_BYTES: usize = 256 << 10;
 /// How often maintenance looks whether it still makes sense to wait for the committing thread.
 pub(crate) const MOVE_WAIT: Duration = Duration::from_millis(200);
 /// A quiet store looks this often whether a checkpoint would shorten the next takeover or give space back.
-pub(crate) const IDLE_UPKEEP: Duration = Duration::from_secs(5);
+pub(crate) const IDLE_UPKEEP: Duration =
+    Duration::from_millis(if cfg!(test) { 200 } else { 5_000 });
 /// While the journal is full, rounds of maintenance keep this distance: each writes a checkpoint.
 pub(crate) const FULL_UPKEEP: Duration = Duration::from_millis(100);
 /// Less tail than this is not worth a checkpoint in a quiet store: it replays in a few milliseconds.

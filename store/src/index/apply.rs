@@ -19,7 +19,7 @@ impl Index {
     /// order gives the same state.
     ///
     /// # Errors
-    /// [`Error::Index`] when a page cannot be had from the database: the index has been set aside on disk, and opening
+    /// [`crate::Error::Index`] when a page cannot be had from the database: the index has been set aside on disk, and opening
     /// it again rebuilds it.
     pub(crate) fn apply(
         &mut self,

@@ -1,7 +1,7 @@
 //! The journal: batches of records in preallocated segments, each batch one synced write (FORMAT.md 2, 3, 5).
 //!
 //! 1. [`Directory`] knows which segments there are; nobody else lists, names or removes them.
-//! 2. [`recover`] walks the seals, checks the chain of batches from a checkpoint on and finds the [`End`].
+//! 2. [`recover()`] walks the seals, checks the chain of batches from a checkpoint on and finds the [`End`].
 //! 3. [`Writer::start`] seals that end in a new segment of the new epoch.
 //! 4. [`Writer::append`] frames a [`Batch`] and writes it durably, rolling into segments that the preparer thread has
 //!    zero-filled ahead of need.

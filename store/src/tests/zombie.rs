@@ -281,7 +281,7 @@ fn live(seed: u64) {
     master.work(&mut script, &mut model, 1..150);
     gate.open();
     // Half of the masters do nothing more that could mend what the zombie does.
-    let busy = seed % 2 == 0;
+    let busy = seed.is_multiple_of(2);
     if busy {
         master.work(&mut script, &mut model, 150..220);
     }
