@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::broker::BrokerArgs;
+use super::exit::exit;
 use super::receive::ReceiveArgs;
 use super::send::SendArgs;
 use super::status::StatusArgs;
@@ -53,9 +54,4 @@ pub fn main() -> ExitCode {
         Command::Send(args) => send::run(args),
         Command::Receive(args) => receive::run(args),
     }
-}
-
-/// A sysexits code as the process's exit code.
-pub(super) fn exit(code: exitcode::ExitCode) -> ExitCode {
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use client::{BrokerUri, ConnectOptions, Error, Reconnect};
 
-use super::arguments::exit;
+use super::exit::exit;
 use crate::config;
 
 /// Where a broker listens that nobody configured.

@@ -4,6 +4,7 @@
 mod arguments;
 mod broker;
 mod client_args;
+mod exit;
 mod progress;
 mod receive;
 mod report;

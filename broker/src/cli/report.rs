@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use super::arguments::exit;
+use super::exit::exit;
 use crate::error::Error;
 
 /// Prints the error's line and gives its exit code.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use lock::{Holder, Status};
 
-use super::arguments::exit;
+use super::exit::exit;
 use super::report;
 use crate::error::Error;
 
