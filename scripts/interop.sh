@@ -11,9 +11,9 @@ cargo build --release -q
 work=$(mktemp -d target/interop.XXXXXX)
 broker=
 trap '[ -z "$broker" ] || kill -9 $broker 2>/dev/null || true; rm -rf "$work"' EXIT
-for client in "${@:-debian 5.19 6}"; do clients="${clients:-} $client"; done
+[ $# -gt 0 ] || set -- debian 5.19 6
 
-for client in $clients; do
+for client in "$@"; do
     echo "== client $client"
     classes=$(scripts/java.sh "$client")
     target/release/holdfast broker --name interop --data "$work/$client" --listen tcp://127.0.0.1:0 --log-format json > "$work/log" 2>&1 &

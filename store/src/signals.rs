@@ -94,6 +94,7 @@ impl Signals {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
 
     #[test]
     fn a_request_before_the_wait_is_not_lost_and_stop_wins() {
@@ -117,7 +118,12 @@ mod tests {
             "the request is still there"
         );
         signals.stop();
-        signals.pace(Duration::from_secs(3600));
+        let began = Instant::now();
+        signals.pace(Duration::from_secs(20));
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "a pause outlived the store"
+        );
     }
 
     #[test]
