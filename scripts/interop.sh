@@ -19,10 +19,11 @@ for client in "$@"; do
     target/release/holdfast broker --name interop --data "$work/$client" --listen tcp://127.0.0.1:0 --log-format json > "$work/log" 2>&1 &
     broker=$!
     for _ in $(seq 100); do
-        port=$(sed -n 's/.*"listener.bound".*127\.0\.0\.1:\([0-9]*\).*/\1/p' "$work/log" | head -1)
         grep -q '"master.ready"' "$work/log" && break
         sleep 0.1
     done
+    # Read only now: a port looked for before the broker was ready may not have been there yet.
+    port=$(sed -n 's/.*"listener.bound".*127\.0\.0\.1:\([0-9]*\).*/\1/p' "$work/log" | head -1)
     java -cp "$classes" Interop "tcp://127.0.0.1:${port:?the broker did not start: $(cat "$work/log")}"
     kill -TERM $broker
     wait $broker
