@@ -4,6 +4,7 @@
 //! a promise.
 
 mod bad_input;
+mod bench;
 mod checker;
 mod clean_stop;
 mod command_line;

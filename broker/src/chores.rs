@@ -2,11 +2,14 @@
 //! reading pages of queues and browsers from the store, timers of pulls,
 //! letting in those who waited for memory, searching for expired messages.
 //!
+//! Without it queues would stand still, so a panic here ends the mastership.
+//!
 //! Bounded by who may ask: a queue asks for one page at a time, a browser for
 //! one step, a subscription for one timer.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -184,6 +187,13 @@ pub(crate) struct Desk {
 }
 
 fn run(chores: &Chores, engine: &Weak<Engine>) {
+    let worked = catch_unwind(AssertUnwindSafe(|| work(chores, engine)));
+    if let (Err(panic), Some(engine)) = (worked, engine.upgrade()) {
+        engine.store.give_up("chores", &*panic);
+    }
+}
+
+fn work(chores: &Chores, engine: &Weak<Engine>) {
     let mut desk = Desk {
         reader: StoredReader::new(),
         effects: Effects::default(),
@@ -235,5 +245,39 @@ impl Engine {
             drop(state);
             self.settle(effects);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::boot::testing::held;
+    use crate::engine::{Clock, EngineSettings};
+
+    #[test]
+    fn a_panic_ends_the_mastership_with_its_cause() {
+        let dir = tempfile::tempdir().unwrap();
+        let broken = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&broken);
+        let clock = Clock::new(move || {
+            let here = thread::current().name() == Some("chores");
+            assert!(!(here && seen.load(Ordering::SeqCst)), "seeded");
+            1_000_000
+        });
+        let settings = EngineSettings {
+            clock,
+            expiry_period: Duration::from_millis(1),
+            ..EngineSettings::default()
+        };
+        let (lost, losses) = sync_channel(1);
+        let on_lost = Box::new(move |cause: store::Error| lost.send(cause.to_string()).unwrap());
+        let (engine, _) = Engine::start(dir.path(), held(dir.path()), settings, on_lost).unwrap();
+        broken.store(true, Ordering::SeqCst);
+        let cause = losses.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(cause, "thread chores: seeded");
+        engine.close();
     }
 }

@@ -9,12 +9,14 @@ use std::sync::{Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use crate::limits::IN_FLIGHT_BYTES;
+use crate::limits::{IN_FLIGHT_BYTES, STAGED_PART};
 use crate::peer::Cell;
 
 /// Bytes of messages in memory.
 pub(crate) struct Memory {
     used: AtomicUsize,
+    /// Of that, what open transactions hold.
+    staged: AtomicUsize,
     limit: usize,
     /// Somebody was turned away and waits for room.
     starved: AtomicBool,
@@ -25,6 +27,7 @@ impl Memory {
     pub(crate) fn new(limit: usize) -> Memory {
         Memory {
             used: AtomicUsize::new(0),
+            staged: AtomicUsize::new(0),
             limit,
             starved: AtomicBool::new(false),
             waiting: Mutex::new(Vec::new()),
@@ -33,6 +36,24 @@ impl Memory {
 
     pub(crate) fn has_room(&self) -> bool {
         self.used.load(Ordering::SeqCst) < self.limit
+    }
+
+    /// Whether open transactions of all connections together leave enough to
+    /// everything else.
+    pub(crate) fn has_room_for_transactions(&self) -> bool {
+        self.staged.load(Ordering::SeqCst) < self.limit / STAGED_PART
+    }
+
+    /// Books what a transaction takes.
+    pub(crate) fn stage(&self, bytes: usize) {
+        self.staged.fetch_add(bytes, Ordering::SeqCst);
+        self.book(bytes, 0);
+    }
+
+    /// A transaction gives this up; it stays booked as used until it is
+    /// released.
+    pub(crate) fn unstage(&self, bytes: usize) {
+        self.staged.fetch_sub(bytes, Ordering::SeqCst);
     }
 
     pub(crate) fn used(&self) -> usize {

@@ -130,8 +130,14 @@ pub(crate) const BURST_BYTES: usize = 256 * 1024;
 pub(crate) const TRANSACTION_MEMORY: usize = shrunk(8 * 1024 * 1024, 64 * 1024);
 /// The same when the broker's memory is full.
 pub(crate) const TRANSACTION_FLOOR: usize = shrunk(256 * 1024, 16 * 1024);
-/// Messages of one transaction: their ids stay in memory until the commit.
+/// Messages of all open transactions of one connection: their ids stay in memory until the commit.
 pub(crate) const TRANSACTION_MESSAGES: usize = 1_000_000;
+/// Memory of all open transactions of one connection: a few large ones, or the ids of the messages above.
+pub(crate) const PEER_STAGED_BYTES: usize = shrunk(48 * 1024 * 1024, 160 * 1024);
+/// Of which each connection has this much in any case, so that nobody starves.
+pub(crate) const PEER_STAGED_SHARE_BYTES: usize = shrunk(64 * 1024, 4 * 1024);
+/// One part in so many of the broker's memory is for the open transactions of all connections.
+pub(crate) const STAGED_PART: usize = 2;
 /// Open transactions of one connection.
 pub(crate) const TRANSACTIONS: usize = 1_000;
 /// Queues and temporary queues of a broker: each costs some kilobytes.

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::{Buf, BytesMut};
-use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ pub struct Outbox {
     on_room: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     /// Successful socket writes so far; the keep-alive timer compares it.
     writes: AtomicU64,
-    socket: Option<Arc<TcpStream>>,
+    socket: Option<OwnedWriteHalf>,
     wake: Notify,
     drained: Notify,
     closed: CancellationToken,
@@ -79,11 +79,11 @@ enum Stopped {
 impl Outbox {
     /// An outbox that writes to `socket` in the given format. Somebody must run
     /// `run_writer` for as long as the connection lives.
-    pub fn new(socket: Arc<TcpStream>, format: Box<dyn Format>) -> Arc<Outbox> {
+    pub fn new(socket: OwnedWriteHalf, format: Box<dyn Format>) -> Arc<Outbox> {
         Arc::new(Outbox::build(Some(socket), Some(format)))
     }
 
-    fn build(socket: Option<Arc<TcpStream>>, format: Option<Box<dyn Format>>) -> Outbox {
+    fn build(socket: Option<OwnedWriteHalf>, format: Option<Box<dyn Format>>) -> Outbox {
         let pen = format.map(|format| Pen {
             format,
             taken: VecDeque::new(),
@@ -213,7 +213,7 @@ impl Outbox {
     /// The writer task: continues when the socket takes bytes again and serves
     /// `wake`. Ends when the outbox is closed.
     pub async fn run_writer(&self) {
-        let Some(socket) = self.socket.clone() else {
+        let Some(socket) = &self.socket else {
             return;
         };
         loop {
@@ -222,7 +222,7 @@ impl Outbox {
                 () = self.closed.cancelled() => return,
             }
             loop {
-                self.write_all(&socket).await;
+                self.write_all(socket).await;
                 if !self.offer_room() {
                     break;
                 }
@@ -232,7 +232,7 @@ impl Outbox {
     }
 
     /// Writes until nothing waits, the outbox is closed or another thread writes.
-    async fn write_all(&self, socket: &TcpStream) {
+    async fn write_all(&self, socket: &OwnedWriteHalf) {
         while let Some(pen) = self.take_pen(true) {
             match self.write(pen, limits::WRITER_FLUSH_BYTES) {
                 Stopped::Idle | Stopped::Broken => return,

@@ -7,14 +7,11 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +20,9 @@ use crate::config::Settings;
 use crate::connection::{Edge, EdgeSettings, serve};
 use crate::error::{Action, Error};
 use crate::{descriptors, directory, limits, listener};
+use wishes::Wishes;
+
+mod wishes;
 
 /// Set for a process that was a broker before: it must not give up where a
 /// fresh start would.
@@ -33,6 +33,7 @@ const RESTARTED: &str = "HOLDFAST_RESTARTED";
 pub(crate) fn run(settings: Settings) -> Result<(), Error> {
     directory::prepare(&settings.data)?;
     descriptors::raise();
+    let mut wishes = wishes::watch()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("holdfast-io")
         .enable_all()
@@ -41,10 +42,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), Error> {
             what: "starting the runtime",
             source,
         })?;
-    let ended = runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        live(settings, pin!(signals.next())).await
-    });
+    let ended = runtime.block_on(live(settings, &mut wishes));
     // A thread may hang in a call to a dead file server; it ends with the process.
     runtime.shutdown_background();
     match ended? {
@@ -59,15 +57,16 @@ enum Ended {
     Demoted(Demoted),
 }
 
-/// Resolves, once, with what asks the broker to stop.
-type Stop<'a> = Pin<&'a mut (dyn Future<Output = &'static str> + Send)>;
-
-async fn live(settings: Settings, mut stop: Stop<'_>) -> Result<Ended, Error> {
+async fn live(settings: Settings, wishes: &mut Wishes) -> Result<Ended, Error> {
     let slave = Slave { settings };
-    match slave.wait(stop.as_mut()).await? {
-        Waited::Promoted(master) => Ok(master.serve(stop).await),
-        Waited::Demoted(demoted) => Ok(Ended::Demoted(demoted)),
-        Waited::Stopped => Ok(Ended::Stopped),
+    let ended = match slave.wait(wishes).await? {
+        Waited::Promoted(master) => master.serve(wishes).await,
+        Waited::Demoted(demoted) => Ended::Demoted(demoted),
+        Waited::Stopped => Ended::Stopped,
+    };
+    match ended {
+        Ended::Demoted(demoted) => Ok(demoted.settle(wishes).await),
+        stopped @ Ended::Stopped => Ok(stopped),
     }
 }
 
@@ -84,7 +83,7 @@ enum Waited {
 }
 
 impl Slave {
-    async fn wait(self, asked: Stop<'_>) -> Result<Waited, Error> {
+    async fn wait(self, wishes: &mut Wishes) -> Result<Waited, Error> {
         let waiting = lock::Stop::new();
         let drop_sockets = CancellationToken::new();
         let (lost, losses) = mpsc::channel(1);
@@ -99,7 +98,7 @@ impl Slave {
         });
         let recovered = tokio::select! {
             recovered = promotion => recovered,
-            name = asked => {
+            Some(name) = wishes.recv() => {
                 waiting.stop();
                 shutdown_started(name);
                 shutdown_finished(0, Instant::now());
@@ -230,12 +229,12 @@ impl Master {
         ));
     }
 
-    async fn serve(mut self: Box<Self>, asked: Stop<'_>) -> Ended {
+    async fn serve(mut self: Box<Self>, wishes: &mut Wishes) -> Ended {
         tokio::select! {
             // Told at most once; the sender lives as long as the watcher.
             Some(cause) = self.losses.recv() => Ended::Demoted(self.demote(cause).await),
-            name = asked => {
-                self.stop(name).await;
+            Some(name) = wishes.recv() => {
+                self.stop(name, wishes).await;
                 Ended::Stopped
             }
         }
@@ -265,7 +264,8 @@ impl Master {
 
     /// A clean stop: the lock is free right after the last batch, before
     /// anything slow, so that a slave takes over while we still say goodbye.
-    async fn stop(self: Box<Self>, name: &'static str) {
+    /// A second wish, or the deadline, ends it wherever it is.
+    async fn stop(self: Box<Self>, name: &'static str, wishes: &mut Wishes) {
         shutdown_started(name);
         let began = Instant::now();
         let Master {
@@ -278,15 +278,20 @@ impl Master {
         accepting.cancel();
         drop(watcher);
         let engine = Arc::clone(&edge.engine);
-        let closing = tokio::task::spawn_blocking(move || engine.close());
-        let closed = timeout(limits::SHUTDOWN_DEADLINE, closing).await;
-        if !matches!(closed, Ok(Ok(()))) {
-            tracing::warn!("the last batch did not finish in time");
+        let orderly = async {
+            // What went wrong there was logged there.
+            let _ = tokio::task::spawn_blocking(move || engine.close()).await;
+            edge.stop.cancel();
+            connections.close();
+            connections.wait().await;
+        };
+        let late = after(limits::SHUTDOWN_DEADLINE);
+        tokio::select! {
+            () = orderly => {}
+            () = late.cancelled() => tracing::warn!("the stop takes too long and ends here"),
+            Some(signal) = wishes.recv() => tracing::warn!(signal, "asked again: the stop ends here"),
         }
         edge.stop.cancel();
-        connections.close();
-        let left = limits::SHUTDOWN_DEADLINE.saturating_sub(began.elapsed());
-        let _ = timeout(left, connections.wait()).await;
         shutdown_finished(connections.len(), began);
     }
 }
@@ -298,13 +303,29 @@ struct Demoted {
 }
 
 impl Demoted {
+    /// Whatever made us lose may still be there: others go first, and a broken
+    /// disk must not become a spinning process. A wish to stop that came
+    /// meanwhile would be forgotten with this image.
+    async fn settle(self, wishes: &mut Wishes) -> Ended {
+        let rest = if self.since.elapsed() < limits::SHORT_MASTERSHIP {
+            limits::RESTART_PAUSE
+        } else {
+            Duration::ZERO
+        };
+        let rested = after(rest);
+        tokio::select! {
+            biased;
+            Some(name) = wishes.recv() => {
+                shutdown_started(name);
+                shutdown_finished(0, Instant::now());
+                Ended::Stopped
+            }
+            () = rested.cancelled() => Ended::Demoted(self),
+        }
+    }
+
     /// Replaces the process image. Returns only when that fails.
     fn restart(self) -> Error {
-        // Whatever made us lose may still be there: others go first, and a
-        // broken disk must not become a spinning process.
-        if self.since.elapsed() < limits::SHORT_MASTERSHIP {
-            pause(limits::RESTART_PAUSE);
-        }
         let source = match std::env::current_exe() {
             Ok(program) => std::process::Command::new(program)
                 .args(std::env::args_os().skip(1))
@@ -340,32 +361,6 @@ fn after(time: Duration) -> CancellationToken {
 )]
 fn pause(time: Duration) {
     std::thread::sleep(time);
-}
-
-/// The signals that end a broker cleanly.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Signals, Error> {
-        let failed = |source| Error::System {
-            what: "watching for signals",
-            source,
-        };
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }
 
 fn shutdown_started(signal: &str) {

@@ -16,7 +16,7 @@ use crate::exchange::Exchange;
 use crate::handshake;
 use crate::identity::Identity;
 use crate::limits::CLOSE_TIMEOUT;
-use crate::link::Link;
+use crate::link::{Link, When};
 use crate::options::ConnectOptions;
 use crate::requests;
 use crate::session::{AckMode, Session};
@@ -39,10 +39,11 @@ impl Connection {
     pub async fn connect(uri: &BrokerUri, options: &ConnectOptions) -> Result<Self, Error> {
         let opened = handshake::open(uri, options).await?;
         let format = opened.negotiated.format;
-        let link = Link::new(uri.to_string(), opened.stream, Encoder::new(format));
+        let link = Link::new(uri.to_string(), opened.writer, Encoder::new(format));
         let exchange = Exchange::new(Arc::clone(&link));
         let inactivity = opened.negotiated.max_inactivity;
         link.run(
+            opened.reader,
             Decoder::new(format),
             opened.frames,
             exchange.inbox(),
@@ -60,7 +61,8 @@ impl Connection {
 
     async fn introduce(&self, options: &ConnectOptions) -> Result<(), Error> {
         if options.fault_tolerant && self.identity.was_introduced() {
-            self.exchange.tell_now(requests::fault_tolerance())?;
+            let fault_tolerance = requests::fault_tolerance();
+            self.exchange.tell_now(fault_tolerance, When::Soon)?;
         }
         let limit = options.handshake_timeout;
         let accepting = self
@@ -90,7 +92,7 @@ impl Connection {
             connection_id: self.identity.connection_id().value.clone(),
             value: self.next_session.fetch_add(1, Ordering::Relaxed) + 1,
         };
-        self.exchange.tell(requests::session(&id)).await?;
+        self.exchange.tell(&mut requests::session(&id)).await?;
         Ok(Session::new(
             Arc::clone(&self.exchange),
             Arc::clone(&self.identity),
@@ -169,7 +171,7 @@ impl Connection {
             }),
         };
         if removed.is_ok() {
-            self.exchange.tell_now(requests::shutdown())?;
+            self.exchange.tell_now(requests::shutdown(), When::Now)?;
             self.exchange.link.drained().await;
         }
         removed

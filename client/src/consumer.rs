@@ -3,18 +3,20 @@
 //! Guarantees that after the connection is lost nothing more is handed out: what was prefetched belongs to whoever the
 //! next broker gives it to. Acknowledging is the session's [`AckMode`]; calls that do not fit it are errors.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use wire::openwire::{AckKind, ConsumerId, Destination, ObjectId};
+use wire::openwire::{ConsumerId, Destination, ObjectId};
 
 use crate::delivery::Delivery;
 use crate::error::Error;
-use crate::exchange::{Exchange, Item};
+use crate::exchange::Exchange;
 use crate::ledger::{self, Shared};
 use crate::limits::PULL_GRACE;
+use crate::link::When;
+use crate::mailbox::{Item, Mailbox};
 use crate::requests;
 use crate::session::AckMode;
 use crate::unit::Unit;
@@ -27,7 +29,9 @@ const PULL_AT_ONCE: i64 = -1;
 /// A consumer of one session.
 pub struct Consumer {
     exchange: Arc<Exchange>,
-    mailbox: mpsc::Receiver<Item>,
+    mailbox: Arc<Mailbox>,
+    /// Taken out of the mailbox and not yet handed out.
+    at_hand: VecDeque<Item>,
     ledger: Shared,
     mode: AckMode,
     /// Present in a transacted session.
@@ -42,7 +46,7 @@ impl Consumer {
     #[expect(clippy::too_many_arguments, reason = "one caller, and each is a field")]
     pub(crate) fn new(
         exchange: Arc<Exchange>,
-        mailbox: mpsc::Receiver<Item>,
+        mailbox: Arc<Mailbox>,
         ledger: Shared,
         mode: AckMode,
         unit: Option<Arc<Unit>>,
@@ -53,6 +57,7 @@ impl Consumer {
         Self {
             exchange,
             mailbox,
+            at_hand: VecDeque::new(),
             ledger,
             mode,
             unit,
@@ -68,9 +73,10 @@ impl Consumer {
     /// The connection is lost, or the consumer was closed by the broker.
     pub async fn receive(&mut self) -> Result<Delivery, Error> {
         loop {
-            if let Some(delivery) = self.at_hand()? {
+            if let Some(delivery) = self.take_at_hand()? {
                 return Ok(delivery);
             }
+            self.acknowledge_range()?;
             self.pull(PULL_FOREVER).await?;
             if let Some(delivery) = self.next_item().await? {
                 return self.hand_out(delivery);
@@ -83,9 +89,10 @@ impl Consumer {
     /// # Errors
     /// As for [`Consumer::receive`].
     pub async fn receive_within(&mut self, limit: Duration) -> Result<Option<Delivery>, Error> {
-        if let Some(delivery) = self.at_hand()? {
+        if let Some(delivery) = self.take_at_hand()? {
             return Ok(Some(delivery));
         }
+        self.acknowledge_range()?;
         if self.pulls {
             let milliseconds = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
             return self.pulled(milliseconds.max(1), limit).await;
@@ -103,9 +110,10 @@ impl Consumer {
     /// # Errors
     /// As for [`Consumer::receive`].
     pub async fn receive_now(&mut self) -> Result<Option<Delivery>, Error> {
-        if let Some(delivery) = self.at_hand()? {
+        if let Some(delivery) = self.take_at_hand()? {
             return Ok(Some(delivery));
         }
+        self.acknowledge_range()?;
         if self.pulls {
             return self.pulled(PULL_AT_ONCE, Duration::ZERO).await;
         }
@@ -147,7 +155,7 @@ impl Consumer {
     /// # Errors
     /// An automatic session (the message is acknowledged already), a refusal, or a lost connection.
     pub async fn give_up(&mut self, delivery: &Delivery, cause: &str) -> Result<(), Error> {
-        if self.mode == AckMode::Auto {
+        if matches!(self.mode, AckMode::Auto | AckMode::DupsOk) {
             return Err(Error::Misuse {
                 what: "give_up needs a session that does not acknowledge by itself",
             });
@@ -162,54 +170,79 @@ impl Consumer {
     /// # Errors
     /// The connection is lost.
     pub async fn close(self) -> Result<(), Error> {
+        self.acknowledge_range()?;
         let (staged, last) = {
             let ledger = ledger::lock(&self.ledger);
             (ledger.everything(), ledger.last_sequence())
         };
         if let (Some(unit), Some(mut ack)) = (&self.unit, staged) {
             ack.transaction_id = Some(unit.join()?);
-            self.exchange.tell_now(ack.into())?;
+            self.exchange.tell_now(ack.into(), When::Soon)?;
         }
-        self.exchange
-            .tell(requests::remove(ObjectId::Consumer(self.id.clone()), last))
-            .await
+        let mut end = requests::remove(ObjectId::Consumer(self.id.clone()), last);
+        self.exchange.tell(&mut end).await
     }
 
-    /// What can be handed out without waiting.
-    fn at_hand(&mut self) -> Result<Option<Delivery>, Error> {
-        if let Some(cause) = self.exchange.link.ended() {
-            return Err(cause);
+    /// What can be handed out without waiting and without asking the broker: the way to empty a burst quickly.
+    /// Unlike [`Consumer::receive_now`] it is no sign of the end of anything when there is none.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn take_at_hand(&mut self) -> Result<Option<Delivery>, Error> {
+        if self.exchange.link.is_over() {
+            return Err(self.exchange.link.cause());
         }
-        let returned = ledger::lock(&self.ledger).take_returned();
-        if let Some(delivery) = returned {
-            return self.hand_out(delivery).map(Some);
+        if self.mode == AckMode::Transacted {
+            let returned = ledger::lock(&self.ledger).take_returned();
+            if let Some(delivery) = returned {
+                return self.hand_out(delivery).map(Some);
+            }
+        }
+        if self.at_hand.is_empty() {
+            self.mailbox.take(&mut self.at_hand);
         }
         // A late answer to an earlier pull may say "nothing"; that is over.
-        while let Ok(item) = self.mailbox.try_recv() {
+        while let Some(item) = self.at_hand.pop_front() {
             if let Item::Delivery(delivery) = item {
-                return self.hand_out(*delivery).map(Some);
+                return self.hand_out(delivery).map(Some);
             }
         }
         Ok(None)
     }
 
+    /// Nothing is at hand: waits for an item.
     async fn next_item(&mut self) -> Result<Option<Delivery>, Error> {
-        let item = self.mailbox.recv().await;
-        if let Some(cause) = self.exchange.link.ended() {
-            return Err(cause);
+        let more = self.mailbox.wait().await;
+        if self.exchange.link.is_over() {
+            return Err(self.exchange.link.cause());
         }
-        match item {
-            Some(Item::Delivery(delivery)) => Ok(Some(*delivery)),
-            Some(Item::Nothing) => Ok(None),
-            None => Err(Error::Closed { what: "consumer" }),
+        if !more {
+            return Err(Error::Closed { what: "consumer" });
+        }
+        self.mailbox.take(&mut self.at_hand);
+        match self.at_hand.pop_front() {
+            Some(Item::Delivery(delivery)) => Ok(Some(delivery)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Acknowledges what was handed out, in a session that does so in ranges.
+    fn acknowledge_range(&self) -> Result<(), Error> {
+        if self.mode != AckMode::DupsOk {
+            return Ok(());
+        }
+        let due = ledger::lock(&self.ledger).take_range();
+        match due {
+            // At once: we are about to wait for what the broker sends in return.
+            Some(ack) => self.exchange.tell_now(ack.into(), When::Now),
+            None => Ok(()),
         }
     }
 
     async fn pull(&self, timeout: i64) -> Result<(), Error> {
         if self.pulls {
-            self.exchange
-                .tell(requests::pull(&self.id, &self.destination, timeout))
-                .await?;
+            let mut pull = requests::pull(&self.id, &self.destination, timeout);
+            self.exchange.tell(&mut pull).await?;
         }
         Ok(())
     }
@@ -233,29 +266,26 @@ impl Consumer {
 
     /// Accounts for a delivery on its way to the application.
     fn hand_out(&self, delivery: Delivery) -> Result<Delivery, Error> {
-        let ack = {
+        let due = {
             let mut ledger = ledger::lock(&self.ledger);
-            ledger.give(&delivery);
             match self.mode {
                 AckMode::Auto => {
-                    ledger.clear();
-                    let id = delivery.id();
-                    let kind = AckKind::Standard;
-                    Some(requests::ack(
-                        &self.id,
-                        &self.destination,
-                        kind,
-                        Some(id),
-                        id,
-                        1,
-                    ))
+                    ledger.give_acknowledged(&delivery);
+                    Some(ledger.only(delivery.id()))
                 }
-                AckMode::Client | AckMode::Transacted => ledger.arrival(),
-                AckMode::Individual => None,
+                AckMode::DupsOk => ledger.give_in_range(&delivery),
+                AckMode::Client | AckMode::Transacted => {
+                    ledger.give(&delivery);
+                    ledger.arrival()
+                }
+                AckMode::Individual => {
+                    ledger.give(&delivery);
+                    None
+                }
             }
         };
-        if let Some(ack) = ack {
-            self.exchange.tell_now(ack.into())?;
+        if let Some(ack) = due {
+            self.exchange.tell_now(ack.into(), When::Soon)?;
         }
         Ok(delivery)
     }

@@ -11,26 +11,23 @@ use crate::message::Value;
 /// One delivery of one message. Cheap to clone: the message is shared.
 #[derive(Clone, Debug)]
 pub struct Delivery {
+    /// Has an id: `of` refuses one without.
     message: Arc<Message>,
-    id: MessageId,
     destination: Destination,
     redeliveries: i32,
 }
 
 impl Delivery {
     /// None for the dispatch that says "nothing"; an error when the message cannot even be named.
-    pub(crate) fn of(dispatch: &MessageDispatch) -> Option<Result<Self, String>> {
-        let message = Arc::clone(dispatch.message.as_ref()?);
-        let (Some(id), Some(destination)) =
-            (message.message_id.clone(), dispatch.destination.clone())
-        else {
+    pub(crate) fn of(dispatch: MessageDispatch) -> Option<Result<Self, String>> {
+        let message = dispatch.message?;
+        let (Some(_), Some(destination)) = (&message.message_id, dispatch.destination) else {
             return Some(Err(
                 "the broker sent a message without id or destination".to_owned()
             ));
         };
         Some(Ok(Self {
             message,
-            id,
             destination,
             redeliveries: dispatch.redelivery_counter,
         }))
@@ -38,8 +35,10 @@ impl Delivery {
 
     /// The message's id: producer and number.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "it cannot")]
     pub fn id(&self) -> &MessageId {
-        &self.id
+        let id = self.message.message_id.as_ref();
+        id.expect("a message without id was refused when it arrived")
     }
 
     /// Where it was delivered from.
@@ -63,13 +62,13 @@ impl Delivery {
     /// The broker's own number of the stored message, rising in the order of arrival.
     #[must_use]
     pub fn broker_sequence(&self) -> i64 {
-        self.id.broker_sequence_id
+        self.id().broker_sequence_id
     }
 
     /// The producer's number of the message.
     #[must_use]
     pub fn producer_sequence(&self) -> i64 {
-        self.id.producer_sequence_id
+        self.id().producer_sequence_id
     }
 
     /// Whether it survives the broker.
@@ -122,7 +121,7 @@ impl Delivery {
 
     fn broken(&self, what: &dyn std::fmt::Display) -> Error {
         Error::Content {
-            id: self.id.to_string(),
+            id: self.id().to_string(),
             what: what.to_string(),
         }
     }

@@ -8,22 +8,16 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use wire::openwire::{BrokerInfo, Command, ConsumerId, MessageDispatch, Throwable};
 
 use crate::delivery::Delivery;
 use crate::error::Error;
-use crate::limits::{MAILBOX_SLACK, MAX_KEPT_REFUSALS, MAX_UNANSWERED};
-use crate::link::{Link, Sink};
+use crate::limits::{MAX_KEPT_REFUSALS, MAX_UNANSWERED};
+use crate::link::{Link, Sink, When};
+use crate::mailbox::{Item, Mailbox};
 use crate::receipt::{Receipt, Waiting};
 use crate::requests;
-
-/// What arrives for a consumer.
-pub(crate) enum Item {
-    Delivery(Box<Delivery>),
-    /// The broker has nothing: the answer to a pull.
-    Nothing,
-}
 
 /// One connection's requests and consumers.
 pub(crate) struct Exchange {
@@ -31,7 +25,7 @@ pub(crate) struct Exchange {
     next_command: AtomicI32,
     waiting: Mutex<HashMap<i32, Waiting>>,
     unanswered: Arc<Semaphore>,
-    mailboxes: Mutex<HashMap<ConsumerId, mpsc::Sender<Item>>>,
+    mailboxes: Mutex<HashMap<ConsumerId, Arc<Mailbox>>>,
     refusals: Mutex<VecDeque<Error>>,
     broker: OnceLock<BrokerInfo>,
 }
@@ -53,31 +47,37 @@ impl Exchange {
     pub(crate) fn inbox(self: &Arc<Self>) -> impl Sink {
         Inbox {
             exchange: Arc::clone(self),
+            addressee: None,
+            burst: Vec::new(),
         }
     }
 
     /// Sends a request and waits for its answer.
-    pub(crate) async fn request(&self, what: &'static str, command: Command) -> Result<(), Error> {
-        let receipt = self.submit(what, command).await?;
-        self.link.flush();
-        receipt.answered().await
-    }
-
-    /// Sends a request; its answer is waited for elsewhere.
-    pub(crate) async fn submit(
+    pub(crate) async fn request(
         &self,
         what: &'static str,
         mut command: Command,
+    ) -> Result<(), Error> {
+        let receipt = self.submit(what, &mut command, When::Now).await?;
+        receipt.answered().await
+    }
+
+    /// Sends a request; its answer is waited for elsewhere. The command gets its number and is otherwise unchanged.
+    pub(crate) async fn submit(
+        &self,
+        what: &'static str,
+        command: &mut Command,
+        when: When,
     ) -> Result<Receipt, Error> {
         self.link.room().await;
-        let permit = Arc::clone(&self.unanswered).acquire_owned().await;
-        let Ok(permit) = permit else {
-            return Err(self.link.cause());
+        let permit = match Arc::clone(&self.unanswered).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let permit = Arc::clone(&self.unanswered).acquire_owned().await;
+                permit.map_err(|_| self.link.cause())?
+            }
         };
-        let number = self.next_number();
-        if let Some(base) = command.base_mut() {
-            (base.command_id, base.response_required) = (number, true);
-        }
+        let number = self.number(command, true);
         let (sender, answer) = oneshot::channel();
         // In the table before it can be answered, or failed by the end of the connection.
         lock(&self.waiting).insert(
@@ -87,45 +87,37 @@ impl Exchange {
                 _permit: permit,
             },
         );
-        if let Err(error) = self.link.push(&command) {
+        if let Err(error) = self.link.push(command, when) {
             lock(&self.waiting).remove(&number);
             return Err(error);
         }
-        self.link.wake_writer();
         Ok(Receipt { what, answer })
     }
 
     /// Sends what nobody answers, once there is room.
-    pub(crate) async fn tell(&self, command: Command) -> Result<(), Error> {
-        self.link.room().await;
-        self.tell_now(command)
+    pub(crate) async fn tell(&self, command: &mut Command) -> Result<(), Error> {
+        self.number(command, false);
+        self.link.push_with_room(command, When::Soon).await
     }
 
     /// Sends what nobody answers, whatever waits already: for small commands that must not be overtaken.
-    pub(crate) fn tell_now(&self, mut command: Command) -> Result<(), Error> {
-        let number = self.next_number();
-        if let Some(base) = command.base_mut() {
-            (base.command_id, base.response_required) = (number, false);
-        }
-        self.link.push(&command)?;
-        self.link.wake_writer();
-        Ok(())
+    pub(crate) fn tell_now(&self, mut command: Command, when: When) -> Result<(), Error> {
+        self.number(&mut command, false);
+        self.link.push(&command, when)
     }
 
     /// A mailbox for a consumer that is about to be announced.
-    pub(crate) fn open_mailbox(
-        &self,
-        consumer: &ConsumerId,
-        prefetch: u16,
-    ) -> mpsc::Receiver<Item> {
-        let room = usize::from(prefetch) * 2 + MAILBOX_SLACK;
-        let (sender, receiver) = mpsc::channel(room);
-        lock(&self.mailboxes).insert(consumer.clone(), sender);
-        receiver
+    pub(crate) fn open_mailbox(&self, consumer: &ConsumerId, prefetch: u16) -> Arc<Mailbox> {
+        let mailbox = Mailbox::new(prefetch);
+        lock(&self.mailboxes).insert(consumer.clone(), Arc::clone(&mailbox));
+        mailbox
     }
 
     pub(crate) fn close_mailbox(&self, consumer: &ConsumerId) {
-        lock(&self.mailboxes).remove(consumer);
+        let closed = lock(&self.mailboxes).remove(consumer);
+        if let Some(mailbox) = closed {
+            mailbox.close();
+        }
     }
 
     /// What the broker said about itself.
@@ -138,12 +130,14 @@ impl Exchange {
         lock(&self.refusals).drain(..).collect()
     }
 
-    /// Positive and unique among the unanswered, even after two thousand million commands.
-    fn next_number(&self) -> i32 {
-        self.next_command
-            .fetch_add(1, Ordering::Relaxed)
-            .wrapping_add(1)
-            & i32::MAX
+    /// Gives a command its number: positive and unique among the unanswered, even after two thousand million.
+    fn number(&self, command: &mut Command, response_required: bool) -> i32 {
+        let next = self.next_command.fetch_add(1, Ordering::Relaxed);
+        let number = next.wrapping_add(1) & i32::MAX;
+        if let Some(base) = command.base_mut() {
+            (base.command_id, base.response_required) = (number, response_required);
+        }
+        number
     }
 
     fn answer(&self, correlation: i32, answer: Command) {
@@ -159,26 +153,6 @@ impl Exchange {
         let _ = waiting.answer.send(outcome);
     }
 
-    fn deliver(&self, dispatch: MessageDispatch) -> Result<(), String> {
-        let Some(consumer) = &dispatch.consumer_id else {
-            return Err("the broker sent a delivery for no consumer".to_owned());
-        };
-        // A consumer that has just closed may still be sent something.
-        let Some(mailbox) = lock(&self.mailboxes).get(consumer).cloned() else {
-            return Ok(());
-        };
-        let item = match Delivery::of(&dispatch) {
-            None => Item::Nothing,
-            Some(delivery) => Item::Delivery(Box::new(delivery?)),
-        };
-        match mailbox.try_send(item) {
-            Err(mpsc::error::TrySendError::Full(_)) => Err(format!(
-                "the broker sent more than the prefetch of consumer {consumer}"
-            )),
-            _ => Ok(()),
-        }
-    }
-
     fn keep_refusal(&self, error: Error) {
         let mut refusals = lock(&self.refusals);
         if refusals.len() == MAX_KEPT_REFUSALS {
@@ -190,25 +164,53 @@ impl Exchange {
 
 struct Inbox {
     exchange: Arc<Exchange>,
+    /// For whom the deliveries in `burst` are; usually one consumer gets all of a read.
+    addressee: Option<(ConsumerId, Arc<Mailbox>)>,
+    burst: Vec<Item>,
+}
+
+impl Inbox {
+    fn deliver(&mut self, dispatch: MessageDispatch) -> Result<(), String> {
+        let Some(consumer) = &dispatch.consumer_id else {
+            return Err("the broker sent a delivery for no consumer".to_owned());
+        };
+        if !matches!(&self.addressee, Some((known, _)) if known == consumer) {
+            self.burst_over()?;
+            // A consumer that has just closed may still be sent something.
+            let Some(mailbox) = lock(&self.exchange.mailboxes).get(consumer).cloned() else {
+                return Ok(());
+            };
+            self.addressee = Some((consumer.clone(), mailbox));
+        }
+        self.burst.push(match Delivery::of(dispatch) {
+            None => Item::Nothing,
+            Some(delivery) => Item::Delivery(delivery?),
+        });
+        Ok(())
+    }
 }
 
 impl Sink for Inbox {
     fn take(&mut self, command: Command) -> Result<(), String> {
+        let command = match command {
+            Command::MessageDispatch(dispatch) => return self.deliver(dispatch),
+            other => other,
+        };
+        // Nothing overtakes a delivery.
+        self.burst_over()?;
         let exchange = &self.exchange;
         if let Some(correlation) = command.correlation_id() {
             exchange.answer(correlation, command);
             return Ok(());
         }
         match command {
-            Command::MessageDispatch(dispatch) => return exchange.deliver(dispatch),
             Command::KeepAliveInfo(info) if info.base.response_required => {
                 // The answer repeats the number, so it bypasses the numbering.
                 let mut answer = requests::keep_alive(false);
                 if let Some(base) = answer.base_mut() {
                     base.command_id = info.base.command_id;
                 }
-                let _ = exchange.link.push(&answer);
-                exchange.link.wake_writer();
+                let _ = exchange.link.push(&answer, When::Soon);
             }
             Command::BrokerInfo(info) => {
                 let _ = exchange.broker.set(*info);
@@ -228,6 +230,18 @@ impl Sink for Inbox {
         Ok(())
     }
 
+    fn burst_over(&mut self) -> Result<(), String> {
+        let Some((consumer, mailbox)) = self.addressee.take() else {
+            return Ok(());
+        };
+        if mailbox.put(&mut self.burst) {
+            return Ok(());
+        }
+        Err(format!(
+            "the broker sent more than the prefetch of consumer {consumer}"
+        ))
+    }
+
     fn ended(&mut self, cause: &Error) {
         let waiting: Vec<Waiting> = lock(&self.exchange.waiting)
             .drain()
@@ -237,7 +251,9 @@ impl Sink for Inbox {
             let _ = one.answer.send(Err(cause.clone()));
         }
         self.exchange.unanswered.close();
-        lock(&self.exchange.mailboxes).clear();
+        for (_, mailbox) in lock(&self.exchange.mailboxes).drain() {
+            mailbox.close();
+        }
     }
 }
 

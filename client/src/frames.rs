@@ -1,13 +1,14 @@
-//! Cuts what arrives into frames.
+//! Cuts what arrives into frames, and these into commands.
 //!
 //! Guarantees that memory grows with what has arrived, never on the word of a size field, and that a small frame does
-//! not keep the buffer of its whole burst alive. It decodes nothing.
+//! not keep the buffer of its whole burst alive.
 
 use std::io;
 
-use bytes::{Buf, Bytes, BytesMut};
-use tokio::net::TcpStream;
-use wire::openwire::frame_length;
+use bytes::{Buf, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+use wire::openwire::{Command, Decoder, frame_length};
 
 use crate::limits::{OWN_BUFFER_BYTES, READ_BYTES};
 
@@ -34,8 +35,11 @@ impl Frames {
         self.limit = limit;
     }
 
-    /// The next frame without its size prefix, if all of it is here.
-    pub(crate) fn next_frame(&mut self) -> Result<Option<Bytes>, wire::Error> {
+    /// The next command, if all of it is here.
+    pub(crate) fn next_command(
+        &mut self,
+        decoder: &mut Decoder,
+    ) -> Result<Option<Command>, wire::Error> {
         let Some(length) = frame_length(&self.buffer, self.limit)? else {
             return Ok(None);
         };
@@ -43,22 +47,23 @@ impl Frames {
             return Ok(None);
         }
         self.buffer.advance(PREFIX);
-        let frame = self.buffer.split_to(length);
         if length < OWN_BUFFER_BYTES {
-            return Ok(Some(Bytes::copy_from_slice(&frame)));
+            // Only body and properties are copied.
+            let command = decoder.decode_slice(&self.buffer[..length]);
+            self.buffer.advance(length);
+            return command.map(Some);
         }
-        Ok(Some(frame.freeze()))
+        decoder
+            .decode(self.buffer.split_to(length).freeze())
+            .map(Some)
     }
 
     /// Waits for bytes and takes what is there; 0 is the end of the stream.
-    pub(crate) async fn fill(&mut self, stream: &TcpStream) -> io::Result<usize> {
-        loop {
-            stream.readable().await?;
-            self.buffer.reserve(READ_BYTES);
-            match stream.try_read_buf(&mut self.buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                other => return other,
-            }
-        }
+    pub(crate) async fn fill(&mut self, stream: &mut OwnedReadHalf) -> io::Result<usize> {
+        // Only then room is made: an idle connection needs none.
+        stream.readable().await?;
+        self.buffer.reserve(READ_BYTES);
+        // Unlike a bare try, this knows that a short read has emptied the socket, and saves the next one.
+        stream.read_buf(&mut self.buffer).await
     }
 }

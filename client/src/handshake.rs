@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use wire::limits::MAX_HANDSHAKE_FRAME;
 use wire::openwire::{
     Command, Decoder, Encoder, Negotiated, Offer, WireFormatInfo, initial_format, negotiate,
@@ -21,7 +22,8 @@ use crate::uri::BrokerUri;
 
 /// A socket over which both sides may speak.
 pub(crate) struct Opened {
-    pub(crate) stream: TcpStream,
+    pub(crate) reader: OwnedReadHalf,
+    pub(crate) writer: OwnedWriteHalf,
     pub(crate) frames: Frames,
     pub(crate) negotiated: Negotiated,
 }
@@ -67,16 +69,18 @@ async fn exchange(
         uri: uri.to_string(),
         cause: cause.into(),
     };
+    let (mut reader, writer) = stream.into_split();
     let mine = WireFormatInfo::offer(&offer(uri, options));
-    write(&stream, mine.clone())
+    write(&writer, mine.clone())
         .await
         .map_err(|error| lost(format!("write: {error}")))?;
     let mut frames = Frames::new(MAX_HANDSHAKE_FRAME);
-    let theirs = read(&stream, &mut frames).await.map_err(lost)?;
+    let theirs = read(&mut reader, &mut frames).await.map_err(lost)?;
     let negotiated = negotiate(&mine, &theirs).map_err(|error| lost(error.to_string()))?;
     frames.set_limit(negotiated.format.max_frame_size);
     Ok(Opened {
-        stream,
+        reader,
+        writer,
         frames,
         negotiated,
     })
@@ -94,7 +98,7 @@ fn offer(uri: &BrokerUri, options: &ConnectOptions) -> Offer {
     }
 }
 
-async fn write(stream: &TcpStream, mine: WireFormatInfo) -> io::Result<()> {
+async fn write(stream: &OwnedWriteHalf, mine: WireFormatInfo) -> io::Result<()> {
     let mut buffer = BytesMut::new();
     Encoder::new(initial_format())
         .encode(&Command::WireFormatInfo(mine), &mut buffer)
@@ -112,10 +116,12 @@ async fn write(stream: &TcpStream, mine: WireFormatInfo) -> io::Result<()> {
     Ok(())
 }
 
-async fn read(stream: &TcpStream, frames: &mut Frames) -> Result<WireFormatInfo, String> {
-    let frame = loop {
-        if let Some(frame) = frames.next_frame().map_err(|error| error.to_string())? {
-            break frame;
+async fn read(stream: &mut OwnedReadHalf, frames: &mut Frames) -> Result<WireFormatInfo, String> {
+    let mut decoder = Decoder::new(initial_format());
+    let command = loop {
+        let next = frames.next_command(&mut decoder);
+        if let Some(command) = next.map_err(|error| error.to_string())? {
+            break command;
         }
         match frames.fill(stream).await {
             Ok(0) => return Err("closed before it introduced itself".to_owned()),
@@ -123,12 +129,11 @@ async fn read(stream: &TcpStream, frames: &mut Frames) -> Result<WireFormatInfo,
             Err(error) => return Err(format!("read: {error}")),
         }
     };
-    match Decoder::new(initial_format()).decode(frame) {
-        Ok(Command::WireFormatInfo(info)) => Ok(info),
-        Ok(other) => Err(format!(
+    match command {
+        Command::WireFormatInfo(info) => Ok(info),
+        other => Err(format!(
             "begins with {} instead of WireFormatInfo",
             other.name()
         )),
-        Err(error) => Err(error.to_string()),
     }
 }

@@ -24,9 +24,18 @@ pub(crate) struct Ledger {
     open: VecDeque<Delivery>,
     /// How many of the open ones the broker was told to have arrived.
     reported: usize,
+    /// Given and to be acknowledged in one go, in a session that does so.
+    range: Option<Range>,
     /// Rolled back, to be delivered again before anything new.
     returned: VecDeque<Delivery>,
     last_sequence: i64,
+}
+
+/// Deliveries that follow each other.
+struct Range {
+    first: Delivery,
+    last: Delivery,
+    count: usize,
 }
 
 impl Ledger {
@@ -37,6 +46,7 @@ impl Ledger {
             prefetch: usize::from(prefetch),
             open: VecDeque::new(),
             reported: 0,
+            range: None,
             returned: VecDeque::new(),
             last_sequence: RemoveInfo::NOTHING,
         }))
@@ -46,6 +56,43 @@ impl Ledger {
     pub(crate) fn give(&mut self, delivery: &Delivery) {
         self.last_sequence = delivery.broker_sequence();
         self.open.push_back(delivery.clone());
+    }
+
+    /// Notes that the application has it, and that it is acknowledged already.
+    pub(crate) fn give_acknowledged(&mut self, delivery: &Delivery) {
+        self.last_sequence = delivery.broker_sequence();
+    }
+
+    /// Notes that the application has it, in a session that acknowledges ranges. What it had before is due when it is
+    /// half of the prefetch; the new one never is, since the application has not even seen it.
+    pub(crate) fn give_in_range(&mut self, delivery: &Delivery) -> Option<MessageAck> {
+        self.last_sequence = delivery.broker_sequence();
+        let is_due = |range: &Range| range.count * 2 >= self.prefetch;
+        let due = match &self.range {
+            Some(range) if is_due(range) => self.take_range(),
+            _ => None,
+        };
+        match &mut self.range {
+            Some(range) => {
+                range.last = delivery.clone();
+                range.count += 1;
+            }
+            None => {
+                self.range = Some(Range {
+                    first: delivery.clone(),
+                    last: delivery.clone(),
+                    count: 1,
+                });
+            }
+        }
+        due
+    }
+
+    /// The acknowledgement of the range that was given, if there is one.
+    pub(crate) fn take_range(&mut self) -> Option<MessageAck> {
+        let range = self.range.take()?;
+        let (first, last) = (range.first.id(), range.last.id());
+        Some(self.ack(AckKind::Standard, Some(first), last, range.count))
     }
 
     /// Something that was rolled back, if there is anything.
@@ -82,6 +129,11 @@ impl Ledger {
     pub(crate) fn single(&mut self, id: &MessageId) -> MessageAck {
         self.forget(id);
         self.ack(AckKind::Individual, None, id, 1)
+    }
+
+    /// The acknowledgement of one that was given as acknowledged.
+    pub(crate) fn only(&self, id: &MessageId) -> MessageAck {
+        self.ack(AckKind::Standard, Some(id), id, 1)
     }
 
     /// Gives this one up: the broker moves it to the dead letter queue.

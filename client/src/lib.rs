@@ -23,6 +23,7 @@ mod identity;
 mod ledger;
 mod limits;
 mod link;
+mod mailbox;
 mod message;
 mod options;
 mod producer;

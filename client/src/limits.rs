@@ -19,8 +19,16 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Silence after which a connection is given up; the broker may ask for less.
 pub(crate) const INACTIVITY: Duration = Duration::from_secs(30);
 
-/// Encoded bytes that may wait for the socket before senders wait: a few large messages, or thousands of small ones.
-pub(crate) const MAX_UNWRITTEN_BYTES: usize = 4 << 20;
+/// Encoded bytes that may wait for the socket before senders wait: a thousand small messages. More would only add to the
+/// time that a message waits, and fall out of the processor's cache.
+pub(crate) const MAX_UNWRITTEN_BYTES: usize = 256 << 10;
+
+/// Encoded bytes that are written at once by whoever added the last of them, rather than left to the writer task: one
+/// system call for some two hundred small messages costs next to nothing for each.
+pub(crate) const WRITE_BYTES: usize = 64 << 10;
+
+/// An empty buffer larger than this is given back: one large message should not be paid for ever after.
+pub(crate) const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 /// Requests that may be without an answer at a time. Bounds the table of waiting requests; a pipelined sender gains
 /// nothing from more.

@@ -1,32 +1,36 @@
 //! The socket of one connection, and its two tasks.
 //!
-//! Writing: whoever has a command encodes it into one buffer under a short lock. A request that waits for its answer is
-//! written at once on the calling thread; everything else is left to the writer task, so that many small commands
-//! share a system call. When the buffer is full senders wait (`room`).
-//! Reading: the reader task cuts frames and hands commands to a `Sink`.
+//! Writing: whoever has a command encodes it into one buffer under a short lock. A request that somebody waits for is
+//! written at once on the calling thread, and so is a buffer that has become large; everything else is left to the
+//! writer task, which runs when the caller next waits, so that many small commands share one system call.
+//! When the buffer is full senders wait (`room`).
+//! Reading: the reader task cuts frames and hands commands to a `Sink`, all of one read before it looks up again.
 //!
 //! Guarantees: commands leave in the order in which they were pushed; after `end` nothing is written or handed on, and
 //! the first cause of the end is the one that everybody is told. It knows nothing of what commands mean, but for
 //! keep-alives.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::net::TcpStream;
+use bytes::{Buf, BytesMut};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, watch};
 use wire::openwire::{Command, Decoder, Encoder};
 
 use crate::error::Error;
 use crate::frames::Frames;
-use crate::limits::MAX_UNWRITTEN_BYTES;
+use crate::limits::{KEPT_BUFFER_BYTES, MAX_UNWRITTEN_BYTES, WRITE_BYTES};
 use crate::requests;
 
 /// Takes the commands that arrive. An error ends the connection.
 pub(crate) trait Sink: Send + 'static {
     /// One command, in order of arrival.
     fn take(&mut self, command: Command) -> Result<(), String>;
+    /// All commands of one read were taken: whoever waits for them can be woken, once.
+    fn burst_over(&mut self) -> Result<(), String>;
     /// The connection has ended; nothing follows.
     fn ended(&mut self, cause: &Error);
 }
@@ -40,59 +44,72 @@ pub(crate) struct Link {
     /// The buffer has become smaller.
     room: Notify,
     end: watch::Sender<Option<Error>>,
+    /// Set with `end`: what is asked for every message must cost next to nothing.
+    over: AtomicBool,
+}
+
+/// When a pushed command is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Before the push returns, as far as the socket takes it: somebody waits for the answer.
+    Now,
+    /// With others, at the latest when the caller next waits for something.
+    Soon,
 }
 
 struct Outgoing {
     /// Gone with the end, so that the socket closes however long sessions keep the link.
-    stream: Option<Arc<TcpStream>>,
+    stream: Option<Arc<OwnedWriteHalf>>,
     encoder: Encoder,
     buffer: BytesMut,
-    /// The writer task holds bytes that come before the buffer's.
-    writing: bool,
+    /// The writer task knows of the buffer's bytes.
+    told: bool,
     /// Something was written since the last keep-alive check.
     active: bool,
 }
 
 impl Link {
     /// A link over a negotiated socket. `run` must be called for anything to move.
-    pub(crate) fn new(uri: String, stream: TcpStream, encoder: Encoder) -> Arc<Self> {
+    pub(crate) fn new(uri: String, stream: OwnedWriteHalf, encoder: Encoder) -> Arc<Self> {
         Arc::new(Self {
             uri,
             outgoing: Mutex::new(Outgoing {
                 stream: Some(Arc::new(stream)),
                 encoder,
                 buffer: BytesMut::new(),
-                writing: false,
+                told: false,
                 active: false,
             }),
             ready: Notify::new(),
             room: Notify::new(),
             end: watch::Sender::new(None),
+            over: AtomicBool::new(false),
         })
     }
 
     /// Starts the reader and the writer task. `inactivity` is the negotiated limit, if there is one.
     pub(crate) fn run(
         self: &Arc<Self>,
+        stream: OwnedReadHalf,
         decoder: Decoder,
         frames: Frames,
         sink: impl Sink,
         inactivity: Option<Duration>,
     ) {
-        let Some(stream) = self.outgoing().stream.clone() else {
+        let Some(writer) = self.outgoing().stream.clone() else {
             return;
         };
         let link = Arc::clone(self);
         let reader = Reader {
             link,
-            stream: Arc::clone(&stream),
+            stream,
             decoder,
             frames,
             sink,
             inactivity,
         };
         tokio::spawn(reader.run());
-        tokio::spawn(write(Arc::clone(self), stream, inactivity));
+        tokio::spawn(write(Arc::clone(self), writer, inactivity));
     }
 
     /// The address, for errors.
@@ -100,25 +117,40 @@ impl Link {
         &self.uri
     }
 
-    /// Waits until a sender may push: the only place where a fast sender is slowed down.
+    /// Pushes once there is room: the only place where a fast sender is slowed down.
+    pub(crate) async fn push_with_room(&self, command: &Command, when: When) -> Result<(), Error> {
+        loop {
+            if self.has_room() {
+                return self.push(command, when);
+            }
+            self.room().await;
+        }
+    }
+
+    /// Waits until a sender may push.
     pub(crate) async fn room(&self) {
         loop {
+            if self.has_room() {
+                return;
+            }
             let freed = self.room.notified();
             tokio::pin!(freed);
-            // Registered before the look, so that room made in between is not missed.
+            // Registered before another look, so that room made in between is not missed.
             freed.as_mut().enable();
-            {
-                let outgoing = self.outgoing();
-                if outgoing.has_ended() || outgoing.buffer.len() < MAX_UNWRITTEN_BYTES {
-                    return;
-                }
+            if self.has_room() {
+                return;
             }
             freed.await;
         }
     }
 
-    /// Encodes a command behind all others. Written by `flush` or by the writer task.
-    pub(crate) fn push(&self, command: &Command) -> Result<(), Error> {
+    fn has_room(&self) -> bool {
+        let outgoing = self.outgoing();
+        outgoing.has_ended() || outgoing.buffer.len() < MAX_UNWRITTEN_BYTES
+    }
+
+    /// Encodes a command behind all others.
+    pub(crate) fn push(&self, command: &Command, when: When) -> Result<(), Error> {
         let mut outgoing = self.outgoing();
         if outgoing.has_ended() {
             drop(outgoing);
@@ -127,29 +159,28 @@ impl Link {
         let Outgoing {
             encoder, buffer, ..
         } = &mut *outgoing;
-        encoder.encode(command, buffer).map_err(Error::Encode)
-    }
-
-    /// Leaves the buffer to the writer task.
-    pub(crate) fn wake_writer(&self) {
-        self.ready.notify_one();
+        encoder.encode(command, buffer).map_err(Error::Encode)?;
+        if when == When::Now || outgoing.buffer.len() >= WRITE_BYTES {
+            // An error is found again, and reported, by the writer task.
+            let _ = outgoing.write();
+        }
+        self.leave_rest(outgoing);
+        Ok(())
     }
 
     /// Writes what the socket takes now; the writer task does the rest.
     pub(crate) fn flush(&self) {
         let mut outgoing = self.outgoing();
-        let Some(stream) = outgoing.stream.clone() else {
-            return;
-        };
-        if outgoing.writing || outgoing.buffer.is_empty() {
-            return;
+        if !outgoing.has_ended() && !outgoing.buffer.is_empty() {
+            let _ = outgoing.write();
+            self.leave_rest(outgoing);
         }
-        if let Ok(count) = stream.try_write(&outgoing.buffer) {
-            outgoing.active = true;
-            let _ = outgoing.buffer.split_to(count);
-        }
-        if !outgoing.buffer.is_empty() {
-            // An error is found again, and reported, by the task.
+    }
+
+    /// Leaves what is in the buffer to the writer task.
+    fn leave_rest(&self, mut outgoing: MutexGuard<'_, Outgoing>) {
+        if !outgoing.buffer.is_empty() && !std::mem::replace(&mut outgoing.told, true) {
+            drop(outgoing);
             self.ready.notify_one();
         }
     }
@@ -161,8 +192,9 @@ impl Link {
             if outgoing.stream.take().is_none() {
                 return;
             }
-            outgoing.buffer.clear();
+            outgoing.buffer = BytesMut::new();
             self.end.send_replace(Some(cause));
+            self.over.store(true, Ordering::Release);
         }
         self.room.notify_waiters();
     }
@@ -173,6 +205,11 @@ impl Link {
             uri: self.uri.clone(),
             cause: cause.into(),
         });
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 
     /// Why it ended, if it has.
@@ -206,7 +243,7 @@ impl Link {
             self.flush();
             {
                 let outgoing = self.outgoing();
-                if outgoing.has_ended() || (outgoing.buffer.is_empty() && !outgoing.writing) {
+                if outgoing.has_ended() || outgoing.buffer.is_empty() {
                     return;
                 }
             }
@@ -219,16 +256,18 @@ impl Link {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the buffer for the writer task, or notes that it has nothing more to write.
-    fn take_buffer(&self) -> Option<BytesMut> {
+    /// One write for the writer task. False when nothing is left to write.
+    fn write_some(&self) -> io::Result<bool> {
         let mut outgoing = self.outgoing();
-        let has_more = !outgoing.has_ended() && !outgoing.buffer.is_empty();
-        outgoing.writing = has_more;
-        outgoing.active |= has_more;
-        let taken = has_more.then(|| outgoing.buffer.split());
+        let has_more = if outgoing.has_ended() {
+            false
+        } else {
+            outgoing.write()?
+        };
+        outgoing.told = has_more;
         drop(outgoing);
         self.room.notify_waiters();
-        taken
+        Ok(has_more)
     }
 
     /// Whether nothing was written since the last call.
@@ -241,18 +280,38 @@ impl Outgoing {
     fn has_ended(&self) -> bool {
         self.stream.is_none()
     }
+
+    /// Writes once what the socket takes. True when something is left.
+    fn write(&mut self) -> io::Result<bool> {
+        let Some(stream) = &self.stream else {
+            return Ok(false);
+        };
+        if self.buffer.is_empty() {
+            return Ok(false);
+        }
+        match stream.try_write(&self.buffer) {
+            Ok(count) => {
+                self.active = true;
+                self.buffer.advance(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BUFFER_BYTES {
+            self.buffer = BytesMut::new();
+        }
+        Ok(!self.buffer.is_empty())
+    }
 }
 
 /// The writer task: writes what others left, and keep-alives when there was nothing.
-async fn write(link: Arc<Link>, stream: Arc<TcpStream>, inactivity: Option<Duration>) {
+async fn write(link: Arc<Link>, stream: Arc<OwnedWriteHalf>, inactivity: Option<Duration>) {
     let work = async {
         loop {
             wait_for_work(&link, inactivity).await;
-            while let Some(bytes) = link.take_buffer() {
-                if let Err(error) = write_all(&stream, bytes).await {
-                    link.lose(&format!("write: {error}"));
-                    return;
-                }
+            if let Err(error) = write_all(&link, &stream).await {
+                link.lose(&format!("write: {error}"));
+                return;
             }
         }
     };
@@ -262,16 +321,9 @@ async fn write(link: Arc<Link>, stream: Arc<TcpStream>, inactivity: Option<Durat
     }
 }
 
-async fn write_all(stream: &TcpStream, mut bytes: BytesMut) -> io::Result<()> {
-    while !bytes.is_empty() {
+async fn write_all(link: &Link, stream: &OwnedWriteHalf) -> io::Result<()> {
+    while link.write_some()? {
         stream.writable().await?;
-        match stream.try_write(&bytes) {
-            Ok(count) => {
-                let _ = bytes.split_to(count);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
     }
     Ok(())
 }
@@ -285,7 +337,7 @@ async fn wait_for_work(link: &Link, inactivity: Option<Duration>) {
         .await
         .is_err()
     {
-        if link.was_idle() && link.push(&requests::keep_alive(false)).is_ok() {
+        if link.was_idle() && link.push(&requests::keep_alive(false), When::Now).is_ok() {
             return;
         }
     }
@@ -294,7 +346,7 @@ async fn wait_for_work(link: &Link, inactivity: Option<Duration>) {
 /// The reader task: frames in, commands out, until the end.
 struct Reader<S> {
     link: Arc<Link>,
-    stream: Arc<TcpStream>,
+    stream: OwnedReadHalf,
     decoder: Decoder,
     frames: Frames,
     sink: S,
@@ -315,19 +367,8 @@ impl<S: Sink> Reader<S> {
     /// Reads until something is wrong, and says what.
     async fn read_commands(&mut self) -> String {
         loop {
-            loop {
-                let frame = match self.frames.next_frame() {
-                    Ok(Some(frame)) => frame,
-                    Ok(None) => break,
-                    Err(error) => return error.to_string(),
-                };
-                let taken = match self.decoder.decode(frame) {
-                    Ok(command) => self.sink.take(command),
-                    Err(error) => Err(error.to_string()),
-                };
-                if let Err(cause) = taken {
-                    return cause;
-                }
+            if let Err(cause) = self.take_all() {
+                return cause;
             }
             if let Err(cause) = self.fill().await {
                 return cause;
@@ -335,8 +376,20 @@ impl<S: Sink> Reader<S> {
         }
     }
 
+    /// Hands over every whole command that is here.
+    fn take_all(&mut self) -> Result<(), String> {
+        while let Some(command) = self
+            .frames
+            .next_command(&mut self.decoder)
+            .map_err(|error| error.to_string())?
+        {
+            self.sink.take(command)?;
+        }
+        self.sink.burst_over()
+    }
+
     async fn fill(&mut self) -> Result<(), String> {
-        let filling = self.frames.fill(&self.stream);
+        let filling = self.frames.fill(&mut self.stream);
         let filled = match self.inactivity {
             None => filling.await,
             Some(limit) => match tokio::time::timeout(limit, filling).await {

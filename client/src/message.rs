@@ -89,28 +89,23 @@ impl Message {
         self
     }
 
-    /// Everything but ids and destination, which the producer knows.
-    pub(crate) fn to_wire(&self) -> Result<WireMessage, Error> {
-        let now = milliseconds(
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
-        );
-        let mut out = WireMessage {
-            persistent: self.persistent,
-            priority: self.priority.min(9),
-            timestamp: now,
-            expiration: self
-                .time_to_live
-                .map_or(0, |time| now.saturating_add(milliseconds(time))),
-            correlation_id: self.correlation_id.as_ref().map(Into::into),
-            reply_to: self.reply_to.clone(),
-            message_type: self.message_type.as_ref().map(Into::into),
-            group_id: self.group_id.as_ref().map(Into::into),
-            ..WireMessage::default()
-        };
+    /// Writes everything but ids and destination, which the producer knows, over what `out` held.
+    pub(crate) fn fill(&self, out: &mut WireMessage) -> Result<(), Error> {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = milliseconds(since_1970.unwrap_or_default());
+        out.persistent = self.persistent;
+        out.priority = self.priority.min(9);
+        out.timestamp = now;
+        out.expiration = self
+            .time_to_live
+            .map_or(0, |time| now.saturating_add(milliseconds(time)));
+        out.correlation_id = self.correlation_id.as_ref().map(Into::into);
+        out.reply_to.clone_from(&self.reply_to);
+        out.message_type = self.message_type.as_ref().map(Into::into);
+        out.group_id = self.group_id.as_ref().map(Into::into);
+        out.marshalled_properties = None;
         match &self.body {
-            Body::Empty => {}
+            Body::Empty => (out.kind, out.content) = (MessageKind::default(), None),
             Body::Text(text) => out.set_text(text).map_err(Error::Encode)?,
             Body::Bytes(bytes) => {
                 (out.kind, out.content) = (MessageKind::Bytes, Some(bytes.clone()));
@@ -123,7 +118,7 @@ impl Message {
             }
             out.set_properties(&map).map_err(Error::Encode)?;
         }
-        Ok(out)
+        Ok(())
     }
 }
 
@@ -153,11 +148,28 @@ mod tests {
             .non_persistent();
         message.time_to_live = Some(Duration::from_secs(5));
         message.priority = 200;
-        let wire = message.to_wire().unwrap();
+        let mut wire = WireMessage::default();
+        message.fill(&mut wire).unwrap();
         assert_eq!(wire.text().unwrap().unwrap(), "grüße");
         assert_eq!(wire.property("n").unwrap(), Some(Value::Int(7)));
         assert_eq!((wire.persistent, wire.priority), (false, 9));
         assert_eq!(wire.expiration - wire.timestamp, 5_000);
         assert!(!format!("{message:?}").contains("grü"));
+    }
+
+    #[test]
+    fn nothing_of_the_message_before_is_left() {
+        let mut rich = Message::text("t").property("n", Value::Int(7));
+        rich.correlation_id = Some("c".to_owned());
+        rich.time_to_live = Some(Duration::from_secs(5));
+        rich.group_id = Some("g".to_owned());
+        for plain in [Message::new(Body::Empty), Message::bytes(vec![1, 2])] {
+            let (mut used, mut fresh) = (WireMessage::default(), WireMessage::default());
+            rich.fill(&mut used).unwrap();
+            plain.fill(&mut used).unwrap();
+            plain.fill(&mut fresh).unwrap();
+            used.timestamp = fresh.timestamp;
+            assert_eq!(used, fresh);
+        }
     }
 }

@@ -6,10 +6,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wire::openwire::{Command, Destination, MessageId, ObjectId, ProducerId, RemoveInfo};
+use wire::openwire::{
+    Command, Destination, Message as WireMessage, MessageId, ObjectId, ProducerId, RemoveInfo,
+};
 
 use crate::error::Error;
 use crate::exchange::Exchange;
+use crate::link::When;
 use crate::message::Message;
 use crate::receipt::Receipt;
 use crate::requests;
@@ -23,6 +26,8 @@ pub struct Producer {
     id: ProducerId,
     destination: Destination,
     next_sequence: i64,
+    /// The last message's, with ids and destination in place: sending allocates nothing that is the same every time.
+    command: Command,
 }
 
 impl Producer {
@@ -32,12 +37,22 @@ impl Producer {
         id: ProducerId,
         destination: Destination,
     ) -> Self {
+        let command = WireMessage {
+            producer_id: Some(id.clone()),
+            destination: Some(destination.clone()),
+            message_id: Some(MessageId {
+                producer_id: Some(id.clone()),
+                ..MessageId::default()
+            }),
+            ..WireMessage::default()
+        };
         Self {
             exchange,
             unit,
             id,
             destination,
             next_sequence: 1,
+            command: command.into(),
         }
     }
 
@@ -53,17 +68,18 @@ impl Producer {
         self.next_sequence = sequence;
     }
 
-    /// Sends a message. When this returns, a persistent one outside a transaction is safe; any other is on its way.
+    /// Sends a message. When this returns, a persistent one outside a transaction is safe. Any other is on its way: it
+    /// is written with those sent right after it, at the latest when the caller next waits for something.
     ///
     /// # Errors
     /// The broker refuses, or the connection was lost and the message may or may not be stored.
     pub async fn send(&mut self, message: &Message) -> Result<(), Error> {
         if self.unit.is_none() && message.persistent {
-            let command = self.command(message)?;
-            return self.exchange.request("send", command).await;
+            let receipt = self.submit(message, When::Now).await?;
+            return receipt.answered().await;
         }
-        let command = self.command(message)?;
-        self.exchange.tell(command).await
+        self.prepare(message)?;
+        self.exchange.tell(&mut self.command).await
     }
 
     /// Sends a message and returns at once with the promise of an answer, so that many can be on their way. Waits only
@@ -72,8 +88,7 @@ impl Producer {
     /// # Errors
     /// As for [`Producer::send`], except that refusals come with the answer.
     pub async fn send_pipelined(&mut self, message: &Message) -> Result<Receipt, Error> {
-        let command = self.command(message)?;
-        self.exchange.submit("send", command).await
+        self.submit(message, When::Soon).await
     }
 
     /// Ends the producer; messages on their way are not affected.
@@ -81,28 +96,32 @@ impl Producer {
     /// # Errors
     /// The connection is lost.
     pub async fn close(self) -> Result<(), Error> {
-        self.exchange
-            .tell(requests::remove(
-                ObjectId::Producer(self.id),
-                RemoveInfo::NOTHING,
-            ))
-            .await
+        let mut end = requests::remove(ObjectId::Producer(self.id), RemoveInfo::NOTHING);
+        self.exchange.tell(&mut end).await
     }
 
-    fn command(&mut self, message: &Message) -> Result<Command, Error> {
-        let mut out = message.to_wire()?;
+    async fn submit(&mut self, message: &Message, when: When) -> Result<Receipt, Error> {
+        self.prepare(message)?;
+        let command = &mut self.command;
+        self.exchange.submit("send", command, when).await
+    }
+
+    /// Makes the message the producer's command.
+    fn prepare(&mut self, message: &Message) -> Result<(), Error> {
+        let Command::Message(out) = &mut self.command else {
+            return Err(Error::Misuse {
+                what: "a producer sends messages",
+            });
+        };
+        message.fill(out)?;
         if let Some(unit) = &self.unit {
             out.transaction_id = Some(unit.join()?);
         }
-        out.producer_id = Some(self.id.clone());
-        out.destination = Some(self.destination.clone());
-        out.message_id = Some(MessageId {
-            producer_id: Some(self.id.clone()),
-            producer_sequence_id: self.next_sequence,
-            ..MessageId::default()
-        });
+        if let Some(id) = &mut out.message_id {
+            id.producer_sequence_id = self.next_sequence;
+        }
         self.next_sequence += 1;
-        Ok(out.into())
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use wire::openwire::{TransactionId, TransactionKind};
 use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::identity::Identity;
+use crate::link::When;
 use crate::requests;
 
 /// A session's unit of work, shared with its producers and consumers.
@@ -36,11 +37,8 @@ impl Unit {
         let id = self.identity.next_transaction();
         let connection = self.identity.connection_id();
         // Pushed under the lock: nobody else can join before BEGIN is in the buffer.
-        self.exchange.tell_now(requests::transaction(
-            connection,
-            &id,
-            TransactionKind::Begin,
-        ))?;
+        let begin = requests::transaction(connection, &id, TransactionKind::Begin);
+        self.exchange.tell_now(begin, When::Soon)?;
         *current = Some(id.clone());
         Ok(id)
     }

@@ -33,8 +33,13 @@ pub(crate) struct LockFile {
 #[derive(Debug)]
 struct Open {
     file: File,
+    identity: Identity,
     _guard: OpenGuard,
 }
+
+/// Device and inode: while the file is open, no other file has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity(u64, u64);
 
 #[derive(Debug)]
 struct OpenGuard(PathBuf);
@@ -54,8 +59,11 @@ impl LockFile {
             .mode(0o600)
             .open(&path)
             .map_err(Error::io("open", &path))?;
+        let there = file.metadata().map_err(Error::io("open", &path))?;
+        let identity = Identity::of(&there);
         let open = Mutex::new(Some(Arc::new(Open {
             file,
+            identity,
             _guard: guard,
         })));
         Ok(Self {
@@ -110,9 +118,9 @@ impl LockFile {
 
     /// Whether the path still leads to this file.
     pub(crate) fn is_in_place(&self) -> io::Result<bool> {
-        let ours = self.open()?.file.metadata()?;
+        let ours = self.open()?.identity;
         match fs::metadata(&self.path) {
-            Ok(there) => Ok(same_file(&ours, &there)),
+            Ok(there) => Ok(ours == Identity::of(&there)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -178,6 +186,8 @@ pub(crate) fn read_record(file: &File) -> io::Result<Record> {
     Ok(Record::decode(&block[..filled]))
 }
 
-fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    a.dev() == b.dev() && a.ino() == b.ino()
+impl Identity {
+    fn of(file: &Metadata) -> Self {
+        Self(file.dev(), file.ino())
+    }
 }

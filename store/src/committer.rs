@@ -1,13 +1,15 @@
 //! The committing thread: the only writer of the journal and the only door for answers.
 //!
 //! Takes everything submitted so far as one batch, writes and syncs it, verifies that this process is still the
-//! holder, applies the records to the index, and only then hands out the tokens. There is no timer: while one batch
-//! syncs, the next one collects. Any failure but a full disk ends the store for good; a panic counts as one.
+//! holder, applies the records to the index, and only then hands out the tokens. While one batch syncs, the next one
+//! collects; only on slow disks it waits a little for those just answered ([`Gather`]). Any failure but a full disk ends
+//! the store for good; a panic counts as one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use crate::apply::apply_batch;
 use crate::chunk::Chunk;
@@ -15,6 +17,7 @@ use crate::clock;
 use crate::compact::{self, Moved, Moves};
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::gather::Gather;
 use crate::inbox::{Inbox, Next};
 use crate::journal::{Batch, Writer};
 use crate::limits;
@@ -27,6 +30,7 @@ pub(crate) struct Committer<T, O> {
     writer: Writer,
     outlet: O,
     moving: Batch,
+    gather: Gather,
 }
 
 /// What is left to do when the committing thread ends.
@@ -51,6 +55,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             writer,
             outlet,
             moving: Batch::new(),
+            gather: Gather::new(),
         }
     }
 
@@ -72,23 +77,28 @@ impl<T, O: Outlet<T>> Committer<T, O> {
 
     fn work(&mut self) -> Result<()> {
         loop {
-            match self.inbox.next() {
+            let next = self.inbox.next(self.gather.patience());
+            let began = Instant::now();
+            match next {
                 Next::Ordered(chunk) => self.commit(chunk)?,
                 Next::Urgent(chunk) => self.commit_urgent(chunk)?,
                 Next::Moves(moves) => self.move_records(&moves)?,
                 Next::Failed(cause) => return Err(cause),
                 Next::Stop => return Ok(()),
             }
-            self.ask_for_upkeep();
+            self.ask_for_upkeep(began.elapsed());
         }
     }
 
     fn commit(&mut self, mut chunk: Chunk<T>) -> Result<()> {
+        let started = Instant::now();
+        let units = chunk.tokens.len();
         match self.write(&mut chunk.batch, Reserve::Spare) {
             Ok(()) => {
                 if !chunk.batch.is_empty() && self.inbox.had_room() {
                     self.tell_full(false);
                 }
+                self.gather.wrote(started.elapsed(), chunk.bytes(), units);
                 self.answer(chunk);
             }
             Err(Error::Full { .. }) if !chunk.has_ordered() => self.commit_urgent(chunk)?,
@@ -186,14 +196,22 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         self.outlet.full(full);
     }
 
-    fn ask_for_upkeep(&self) {
-        if !self.core.is_checkpoint_due(1) {
+    /// Asks for a checkpoint when one is due, and slows down while one is overdue. `took` is how long the last commit took:
+    /// waiting no longer than that costs half the speed at most.
+    fn ask_for_upkeep(&self, took: Duration) {
+        let core = &self.core;
+        if !core.is_checkpoint_due(1) {
             return;
         }
-        self.core.signals.ask();
-        let overdue = || self.core.is_checkpoint_due(limits::OVERDUE_FACTOR);
+        core.signals.ask();
+        let overdue = || core.is_checkpoint_due(limits::OVERDUE_FACTOR);
         if overdue() {
-            self.core.signals.wait_for_checkpoint(overdue);
+            core.signals.wait_for_checkpoint(took, overdue);
+        }
+        let long_overdue = || core.is_checkpoint_due(limits::LONG_OVERDUE_FACTOR);
+        if long_overdue() {
+            let limit = limits::CHECKPOINT_WAIT;
+            core.signals.wait_for_checkpoint(limit, long_overdue);
         }
     }
 
@@ -241,8 +259,10 @@ impl<T, O: Outlet<T>> Committer<T, O> {
 /// Stops maintenance and closes the index, within a limit. False: the thread hangs in a file operation, and will find the
 /// store stopped afterwards.
 fn finish(core: &Core, ending: &Ending) -> bool {
-    core.stop();
+    // The lock is still ours: a checkpoint that is nearly through is finished, everything else is left as it is.
+    core.signals.stop();
     let ended = ending.upkeep.recv_timeout(limits::UPKEEP_STOP_WAIT);
+    core.stop();
     drop(core.take_index());
     ended != Err(RecvTimeoutError::Timeout)
 }

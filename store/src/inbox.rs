@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::chunk::Chunk;
 use crate::compact::Moves;
 use crate::error::{Error, Result};
+use crate::gather::Patience;
 use crate::limits;
 use crate::sync::locked;
 use crate::work::Work;
@@ -27,6 +28,8 @@ pub(crate) struct Inbox<T> {
 struct State<T> {
     gate: Gate,
     sleeping: bool,
+    /// While the committing thread gathers: it sleeps until so many wait in `filling`.
+    wanted: usize,
     filling: Chunk<T>,
     ready: VecDeque<Chunk<T>>,
     spare: Vec<Chunk<T>>,
@@ -64,6 +67,7 @@ impl<T> Inbox<T> {
         let state = State {
             gate: Gate::Open,
             sleeping: false,
+            wanted: 0,
             filling: Chunk::new(),
             ready: VecDeque::new(),
             spare: Vec::new(),
@@ -97,9 +101,12 @@ impl<T> Inbox<T> {
         } else {
             state.fill(work, token, self.max_batch);
         }
-        let sleeping = std::mem::take(&mut state.sleeping);
+        let wake = state.sleeping && state.is_worth_waking();
+        if wake {
+            state.sleeping = false;
+        }
         drop(state);
-        if sleeping {
+        if wake {
             self.wake.notify_one();
         }
         Ok(())
@@ -110,9 +117,12 @@ impl<T> Inbox<T> {
         self.pending.load(Ordering::Relaxed)
     }
 
-    /// Waits for something to do.
-    pub(crate) fn next(&self) -> Next<T> {
+    /// Waits for something to do, with patience for company.
+    pub(crate) fn next(&self, patience: Option<Patience>) -> Next<T> {
         let mut state = locked(&self.state);
+        if let Some(patience) = patience {
+            state = self.gather(state, patience);
+        }
         loop {
             if let Some(next) = state.take() {
                 return next;
@@ -131,6 +141,28 @@ impl<T> Inbox<T> {
             };
             state.sleeping = false;
         }
+    }
+
+    /// Lets as many as are expected come together, unless there is anything else to do.
+    fn gather<'a>(
+        &self,
+        mut state: MutexGuard<'a, State<T>>,
+        patience: Patience,
+    ) -> MutexGuard<'a, State<T>> {
+        state.wanted = state.filling.tokens.len() + patience.units;
+        let until = Instant::now() + patience.time;
+        state.sleeping = !state.is_worth_waking();
+        while state.sleeping {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.wake.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.sleeping = false;
+        state.wanted = 0;
+        state
     }
 
     /// So many bytes are durable: said before their tokens go out.
@@ -251,6 +283,17 @@ impl<T> State<T> {
             self.ready.push_back(filled);
         }
         self.filling.add(work, token);
+    }
+
+    /// Whether the committing thread, while it gathers, has waited enough.
+    fn is_worth_waking(&self) -> bool {
+        self.filling.tokens.len() >= self.wanted
+            || !self.ready.is_empty()
+            || !self.urgent.is_empty()
+            || self.moves.is_some()
+            || self.failure.is_some()
+            || self.full
+            || self.gate != Gate::Open
     }
 
     fn take(&mut self) -> Option<Next<T>> {

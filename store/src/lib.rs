@@ -26,6 +26,7 @@ mod compact;
 mod core;
 mod error;
 mod fs;
+mod gather;
 mod inbox;
 mod index;
 mod journal;

@@ -54,8 +54,23 @@ pub(crate) const SPARE_SEGMENTS: usize = 2;
 pub(crate) const KEPT_BATCH_BYTES: usize = 4 << 20;
 /// Records of one batch: above every allowed unit of work, below what its 32-bit length can say.
 pub(crate) const MAX_FRAME_BYTES: usize = 1 << 30;
-/// Committing waits for a running checkpoint when this many times of what makes one due has come together.
+/// When this many times of what makes a checkpoint due has come together while one is being written, committing goes at
+/// half its speed, so that the checkpoint catches up.
 pub(crate) const OVERDUE_FACTOR: u64 = 2;
+/// And when this many times has, it waits: a recovery must not have to replay more, nor memory hold more.
+pub(crate) const LONG_OVERDUE_FACTOR: u64 = 4;
+/// While it waits, one batch gets through in this time.
+pub(crate) const CHECKPOINT_WAIT: Duration = Duration::from_secs(1);
+/// Writes that a disk is judged by.
+pub(crate) const GATHER_HISTORY: usize = 8;
+/// Below this a pause costs more than the sync that it may spare.
+pub(crate) const GATHER_FROM: Duration = Duration::from_micros(300);
+/// What a disk of 1 GB/s needs.
+pub(crate) const GATHER_NS_PER_BYTE: u32 = 1;
+/// The next batch waits at most this share of a sync: producers that do not come back cost the others no more.
+pub(crate) const GATHER_SHARE: u32 = 4;
+/// And never longer than this, however slow the disk.
+pub(crate) const GATHER_LONGEST: Duration = Duration::from_millis(2);
 /// Buffers that go round between callers and the committing thread: one filled, one written, one to spare.
 pub(crate) const SPARE_CHUNKS: usize = 2;
 /// How often a full journal is tried again when nobody reports that space came back.
@@ -73,8 +88,14 @@ pub(crate) const IDLE_UPKEEP: Duration =
 pub(crate) const FULL_UPKEEP: Duration = Duration::from_millis(100);
 /// Less tail than this is not worth a checkpoint in a quiet store: it replays in a few milliseconds.
 pub(crate) const IDLE_TAIL_BYTES: u64 = 1 << 20;
-/// A clean stop waits this long for maintenance to notice, then gives the lock back all the same.
+/// A checkpoint that is under way when the store is stopped may still be finished within this time; then it is given up
+/// between two writes.
+pub(crate) const STOP_GRACE: Duration = Duration::from_millis(10);
+/// A clean stop waits this long for a maintenance thread that hangs in one file operation, then gives the lock back all the
+/// same, without the note that nothing of us is left.
 pub(crate) const UPKEEP_STOP_WAIT: Duration = Duration::from_millis(500);
+/// And this long for a spare segment that is just being made. It need not wait at all: no other master reads that file.
+pub(crate) const PREPARER_STOP_WAIT: Duration = Duration::from_millis(5);
 /// A producer sequence that was noted but never became durable is forgotten after this long.
 pub(crate) const PRODUCER_GIVE_UP: Duration = Duration::from_secs(600);
 /// Messages read back with one system call when they lie this close together.
@@ -102,6 +123,10 @@ pub(crate) const DATABASE_OPEN_TIME_PER_PAGE: Duration = Duration::from_micros(1
 pub(crate) const DATABASE_LOCK_TIME: Duration = Duration::from_millis(200);
 /// Disk that must be free before a checkpoint starts: a full disk poisons an open sled database.
 pub(crate) const DATABASE_SPARE_BYTES: u64 = 16 << 20;
+/// An index up to this size is one file, written whole at each checkpoint in about a millisecond: some 20,000 messages.
+pub(crate) const FILE_INDEX_BYTES: u64 = if cfg!(test) { 1024 } else { 256 << 10 };
+/// An index this many times larger or smaller than that moves.
+pub(crate) const FILE_INDEX_SLACK: u64 = 4;
 /// A database this large and [`DATABASE_BLOAT_FACTOR`] times what is in it is written anew.
 pub(crate) const DATABASE_BLOAT_BYTES: u64 = 64 << 20;
 /// Sled rewrites nodes of sixteen values and frees what it no longer needs late.

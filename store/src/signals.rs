@@ -1,7 +1,7 @@
 //! How the committing thread and the maintenance thread wake and wait for each other.
 
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sync::locked;
 
@@ -15,7 +15,8 @@ pub(crate) struct Signals {
 #[derive(Default)]
 struct State {
     due: bool,
-    stop: bool,
+    /// Since when the store ends.
+    stop: Option<Instant>,
     /// A checkpoint is being written: the one thing that the committing thread may wait for. Everything else that
     /// maintenance does may in turn wait for the committing thread.
     checkpointing: bool,
@@ -32,6 +33,17 @@ pub(crate) enum Call {
     Stop,
 }
 
+/// How long the maintenance thread may go on with what it is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as it takes.
+    Plenty,
+    /// The store ends: begin nothing, but finish what is nearly done, because it saves the next start a look at all pages.
+    Little,
+    /// The lock is about to go: leave everything as it is.
+    Gone,
+}
+
 impl Signals {
     /// Asks for a round of maintenance.
     pub(crate) fn ask(&self) {
@@ -44,8 +56,17 @@ impl Signals {
 
     /// Ends the maintenance thread and everybody's waiting.
     pub(crate) fn stop(&self) {
-        locked(&self.state).stop = true;
+        locked(&self.state).stop.get_or_insert_with(Instant::now);
         self.changed.notify_all();
+    }
+
+    /// Maintenance thread: asked between its steps. `grace` is how long after the stop the lock can wait.
+    pub(crate) fn patience(&self, grace: Duration) -> Patience {
+        match locked(&self.state).stop {
+            None => Patience::Plenty,
+            Some(since) if since.elapsed() < grace => Patience::Little,
+            Some(_) => Patience::Gone,
+        }
     }
 
     /// Maintenance thread: waits for a call.
@@ -53,9 +74,9 @@ impl Signals {
         let state = locked(&self.state);
         let waited = self
             .changed
-            .wait_timeout_while(state, idle, |state| !state.due && !state.stop);
+            .wait_timeout_while(state, idle, |state| !state.due && state.stop.is_none());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        if state.stop {
+        if state.stop.is_some() {
             return Call::Stop;
         }
         let call = if state.due { Call::Due } else { Call::Idle };
@@ -68,7 +89,7 @@ impl Signals {
         let state = locked(&self.state);
         let paused = self
             .changed
-            .wait_timeout_while(state, pause, |state| !state.stop);
+            .wait_timeout_while(state, pause, |state| state.stop.is_none());
         drop(paused.unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -78,15 +99,13 @@ impl Signals {
         self.changed.notify_all();
     }
 
-    /// Committing thread: waits while `too_long` says so and a checkpoint is being written.
-    pub(crate) fn wait_for_checkpoint(&self, too_long: impl Fn() -> bool) {
-        let mut state = locked(&self.state);
-        while state.checkpointing && !state.stop && too_long() {
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Committing thread: waits while `too_long` says so and a checkpoint is being written, for `limit` at most.
+    pub(crate) fn wait_for_checkpoint(&self, limit: Duration, too_long: impl Fn() -> bool) {
+        let state = locked(&self.state);
+        let waited = self.changed.wait_timeout_while(state, limit, |state| {
+            state.checkpointing && state.stop.is_none() && too_long()
+        });
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -130,7 +149,8 @@ mod tests {
     fn the_committer_waits_for_a_running_checkpoint_only() {
         let signals = Signals::default();
         signals.ask();
-        signals.wait_for_checkpoint(|| true); // Nobody is at it: no waiting.
+        let limit = Duration::from_secs(60);
+        signals.wait_for_checkpoint(limit, || true); // Nobody is at it: no waiting.
         signals.checkpointing(true);
         let long = AtomicBool::new(true);
         std::thread::scope(|scope| {
@@ -139,8 +159,27 @@ mod tests {
                 long.store(false, Ordering::SeqCst);
                 signals.checkpointing(false);
             });
-            signals.wait_for_checkpoint(|| long.load(Ordering::SeqCst));
+            signals.wait_for_checkpoint(limit, || long.load(Ordering::SeqCst));
         });
         assert!(!long.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn the_committer_waits_neither_beyond_its_limit_nor_for_a_store_that_ends() {
+        let (signals, began) = (Signals::default(), Instant::now());
+        signals.checkpointing(true);
+        signals.wait_for_checkpoint(Duration::from_millis(1), || true);
+        signals.stop();
+        signals.wait_for_checkpoint(Duration::from_secs(20), || true);
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn patience_ends_a_while_after_the_stop() {
+        let signals = Signals::default();
+        assert_eq!(signals.patience(Duration::ZERO), Patience::Plenty);
+        signals.stop();
+        assert_eq!(signals.patience(Duration::from_secs(60)), Patience::Little);
+        assert_eq!(signals.patience(Duration::ZERO), Patience::Gone);
     }
 }

@@ -3,6 +3,7 @@
 //! Cheap to clone and shared by all threads. Submitting never waits for the disk; reading does. Answers come out of the
 //! [`Outlet`] only. After a close or a loss every call answers [`Error::Closed`] or nothing.
 
+use std::any::Any;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -78,7 +79,7 @@ impl<T: Send + 'static> Store<T> {
         outlet: impl Outlet<T>,
     ) -> Result<(Self, Recovery)> {
         let fs: Arc<dyn Fs> = Arc::new(RealFs::new(settings.sync_delay));
-        Self::open_on(&fs, Backend::Sled, dir, held, settings, outlet)
+        Self::open_on(&fs, Backend::default(), dir, held, settings, outlet)
     }
 
     /// As [`Store::open`] on another file system, index included: for tests with [`crate::sim`].
@@ -276,6 +277,12 @@ impl<T: Send + 'static> Store<T> {
         }
     }
 
+    /// A thread of the caller's without which nobody can be served has panicked: ends the store as a panic of its own would,
+    /// with this cause.
+    pub fn give_up(&self, thread: &'static str, panic: &(dyn Any + Send)) {
+        self.fail(Error::panicked(thread, panic));
+    }
+
     /// Asks the lock whether this process is still the holder.
     #[must_use]
     pub fn verifier(&self) -> lock::Verifier {
@@ -294,6 +301,8 @@ impl<T: Send + 'static> Store<T> {
     /// # Errors
     /// [`Error::Closed`] when the store was lost before; the outlet has the cause.
     pub fn close(self) -> Result<()> {
+        // Maintenance winds down while the last batches are committed.
+        self.handle.core.signals.stop();
         self.handle.inbox.close();
         let Some(thread) = locked(&self.handle.committer).take() else {
             return Ok(());
@@ -364,7 +373,7 @@ mod tests {
                 &mut |_| {},
             )
             .expect("the lock is free");
-            let clean = opening(&held, Backend::Sled, &settings).previous_clean;
+            let clean = opening(&held, Backend::default(), &settings).previous_clean;
             (held, clean)
         };
         let (held, nobody_on_record) = clean();

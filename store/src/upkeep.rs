@@ -1,13 +1,15 @@
 //! The maintenance thread: checkpoints, removing segments nothing lives in, and moving what lives in sparse ones.
 //!
 //! Works beside the committing thread and never writes the journal itself. Deletes only what lies before a stable
-//! checkpoint, and only after verifying that this process is still the holder. What it cannot finish before the store
-//! ends is left to the next start.
+//! checkpoint, and only after verifying that this process is still the holder. It may not slow down committing by more than
+//! half: what it writes there is paced. When the store ends it begins nothing more, and leaves to the next start what it
+//! cannot finish at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Instant;
 
 use crate::clock;
 use crate::compact::{Collected, Moved};
@@ -18,7 +20,7 @@ use crate::journal::scan_segment;
 use crate::limits;
 use crate::position::SegmentNumber;
 use crate::reclaim;
-use crate::signals::Call;
+use crate::signals::{Call, Patience};
 use crate::sync::locked;
 
 /// What the maintenance thread works with.
@@ -92,6 +94,7 @@ impl<T> Upkeep<T> {
 
     /// Checkpoint, reclaim, and compact as long as that gives space back.
     fn round(&self) -> Result<()> {
+        self.go_on()?;
         let mut stable = self.checkpoint()?;
         self.reclaim()?;
         while stable && !self.damaged.load(Ordering::Relaxed) && self.compact()? {
@@ -115,7 +118,7 @@ impl<T> Upkeep<T> {
             counters.note_dirty(applied);
             Ok((snapshot, applied.bytes, applied.after))
         })?;
-        let written = snapshot.write(&|| self.core.verify())?;
+        let written = snapshot.write_while(&|| self.core.verify(), &|| self.patience())?;
         let stable = self.core.with_index(|applied| {
             let stable = applied.index.finish_checkpoint(written);
             counters.note_dirty(applied);
@@ -131,6 +134,21 @@ impl<T> Upkeep<T> {
         Ok(stable)
     }
 
+    fn patience(&self) -> Patience {
+        if self.core.is_stopped() {
+            return Patience::Gone;
+        }
+        self.core.signals.patience(limits::STOP_GRACE)
+    }
+
+    /// Ends the round when the store ends: what comes next has time until the next start.
+    fn go_on(&self) -> Result<()> {
+        match self.patience() {
+            Patience::Plenty => Ok(()),
+            Patience::Little | Patience::Gone => Err(Error::Closed),
+        }
+    }
+
     /// Forgets outcomes that are too old or too many, a few at a time: committing goes on in between.
     fn sweep_outcomes(&self) -> Result<()> {
         let now_ms = clock::now_ms();
@@ -143,6 +161,7 @@ impl<T> Upkeep<T> {
             .core
             .with_index(|applied| applied.index.finish_sweep(looked))?;
         for keys in swept.keys.chunks(limits::EXPIRE_STEP) {
+            self.go_on()?;
             self.core
                 .with_index(|applied| applied.index.forget_outcomes(keys, swept.through_ms))?;
             self.core.signals.pace(limits::EXPIRE_PAUSE);
@@ -167,8 +186,12 @@ impl<T> Upkeep<T> {
             ))
         })?;
         let Some(last) = last else { return Ok(()) };
-        self.core.verify()?;
-        self.core.directory.remove_through(last)?;
+        // One at a time: removing a large file takes a while, and a stop does not wait for all of them.
+        for segment in segments.iter().filter(|info| info.number <= last) {
+            self.go_on()?;
+            self.core.verify()?;
+            self.core.directory.remove_through(segment.number)?;
+        }
         Ok(())
     }
 
@@ -219,6 +242,7 @@ impl<T> Upkeep<T> {
         let mut collected = Collected::default();
         let mut room = true;
         scan_segment(&self.core.directory, segment, &mut |view| {
+            self.go_on()?;
             if room {
                 self.core
                     .with_index(|applied| collected.collect(&mut applied.index, &view))?;
@@ -237,6 +261,7 @@ impl<T> Upkeep<T> {
             return Ok(true);
         }
         let (reply, replied) = sync_channel(1);
+        let began = Instant::now();
         if self
             .inbox
             .move_records(collected.take(segment, reply))
@@ -246,10 +271,21 @@ impl<T> Upkeep<T> {
         }
         loop {
             match replied.recv_timeout(limits::MOVE_WAIT) {
-                Ok(moved) => return Ok(moved == Moved::Done),
+                Ok(moved) => {
+                    self.let_others_commit(began);
+                    return Ok(moved == Moved::Done);
+                }
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::Closed),
                 Err(RecvTimeoutError::Timeout) => self.core.verify()?,
             }
+        }
+    }
+
+    /// Moves and the work of clients take turns in the committing thread, and a move is the larger batch: half of the time
+    /// belongs to clients, unless they wait for the room that moving gives.
+    fn let_others_commit(&self, began: Instant) {
+        if !self.core.counters.full.load(Ordering::Relaxed) {
+            self.core.signals.pace(began.elapsed());
         }
     }
 

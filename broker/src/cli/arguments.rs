@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::bench::BenchArgs;
 use super::broker::BrokerArgs;
 use super::exit::exit;
 use super::receive::ReceiveArgs;
 use super::send::SendArgs;
 use super::status::StatusArgs;
-use super::{broker, receive, send, status};
+use super::{bench, broker, receive, send, status};
 
 /// Message broker for master/slave pairs on shared storage.
 #[derive(Debug, Parser)]
@@ -30,6 +31,8 @@ enum Command {
     Send(SendArgs),
     /// Receive messages from a queue.
     Receive(ReceiveArgs),
+    /// Load a broker, measure it and check that it kept its promises.
+    Bench(Box<BenchArgs>),
 }
 
 /// Runs the process. Exit codes are those of sysexits; wrong usage is 64.
@@ -53,5 +56,6 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Send(args) => send::run(args),
         Command::Receive(args) => receive::run(args),
+        Command::Bench(args) => bench::run(*args),
     }
 }

@@ -10,7 +10,7 @@ use super::exit::exit;
 use crate::config;
 
 /// Where a broker listens that nobody configured.
-const DEFAULT_URL: &str = "tcp://127.0.0.1:61616";
+pub(super) const DEFAULT_URL: &str = "tcp://127.0.0.1:61616";
 
 /// How to find a broker.
 #[derive(Debug, clap::Args)]
@@ -44,6 +44,12 @@ pub(super) enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Client(error)
+    }
+}
+
+impl From<(&'static str, std::io::Error)> for Failure {
+    fn from((what, error): (&'static str, std::io::Error)) -> Self {
+        Self::Io(what, error)
     }
 }
 

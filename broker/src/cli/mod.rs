@@ -2,6 +2,7 @@
 //! `report` for how errors end the process.
 
 mod arguments;
+mod bench;
 mod broker;
 mod client_args;
 mod exit;

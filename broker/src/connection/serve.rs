@@ -24,5 +24,5 @@ async fn run(edge: &Arc<Edge>, socket: TcpStream, remote: SocketAddr) -> End {
     }
     // Whoever is evicted for this place says so itself.
     let (place, _) = edge.admission.wait();
-    openwire::serve(edge, Arc::new(socket), remote, place).await
+    openwire::serve(edge, socket, remote, place).await
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use store::Seq;
+use wire::openwire::MessageId;
 
 use super::queue::QueueState;
 use super::subscription::{Pending, Subscription, SubscriptionId};
@@ -194,15 +195,24 @@ impl Subscription {
     /// DELIVERED: the window reaches past the last one that arrived.
     fn widen(&mut self, ack: &Ack) {
         let Some(last) = &ack.last else { return };
-        let place = self
-            .pending
-            .iter()
-            .position(|held| has_id(&held.entry.message, last));
+        let counted = usize::try_from(ack.count).ok().filter(|count| *count > 0);
+        let guess = counted.map(|count| self.extension + count - 1);
+        let place = guess
+            .filter(|place| self.is_held_at(*place, last))
+            .or_else(|| {
+                let mut held = self.pending.iter();
+                held.position(|held| has_id(&held.entry.message, last))
+            });
         if let Some(place) = place
             && self.prefetch > 0
         {
             self.extension = self.extension.max(place + 1);
         }
+    }
+
+    fn is_held_at(&self, place: usize, id: &MessageId) -> bool {
+        let held = self.pending.get(place);
+        held.is_some_and(|held| has_id(&held.entry.message, id))
     }
 
     /// Where in the window the acknowledged messages are.
@@ -217,6 +227,13 @@ impl Subscription {
         };
         if single {
             return Some(first..=first);
+        }
+        // Mostly the count says where the last one is; looking at all of them would fetch each from memory.
+        let counted = usize::try_from(ack.count).ok().filter(|count| *count > 0);
+        if let Some(end) = counted.map(|count| first + count - 1)
+            && self.is_held_at(end, last)
+        {
+            return Some(first..=end);
         }
         let after = self.pending.iter().skip(first);
         let length = after

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
@@ -39,7 +39,7 @@ async fn pair(padding: usize) -> (Arc<Outbox>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
-    let outbox = Outbox::new(Arc::new(near.unwrap()), Box::new(Numbers { padding }));
+    let outbox = Outbox::new(near.unwrap().into_split().1, Box::new(Numbers { padding }));
     let writing = Arc::clone(&outbox);
     tokio::spawn(async move { writing.run_writer().await });
     (outbox, far.unwrap().0)

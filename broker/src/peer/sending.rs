@@ -47,7 +47,7 @@ impl PeerState {
     pub(super) fn send(
         &mut self,
         cell: &Arc<Cell>,
-        message: Message,
+        message: Box<Message>,
         answer: Option<i32>,
     ) -> Admission {
         if let Err(refusal) = self.take_in(cell, message, answer) {
@@ -68,7 +68,7 @@ impl PeerState {
     fn take_in(
         &mut self,
         cell: &Arc<Cell>,
-        mut message: Message,
+        mut message: Box<Message>,
         answer: Option<i32>,
     ) -> Result<(), Refusal> {
         let Some(destination) = &message.destination else {
@@ -92,7 +92,7 @@ impl PeerState {
         if let Some(id) = message.transaction_id.clone() {
             let staged = StagedSend {
                 queue,
-                message: Arc::new(message),
+                message: Arc::from(message),
                 stored,
                 size: bytes,
             };

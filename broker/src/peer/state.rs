@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use store::Work;
-use wire::openwire::{ConsumerId, Destination, ProducerId, SessionId, TransactionId};
+use wire::openwire::{ConsumerId, Destination, ProducerId, SessionId};
 
 use super::burst::{Burst, Unsent};
 use crate::destination::{Queue, SubscriptionId};
 use crate::effects::Effects;
 use crate::engine::Hello;
-use crate::transaction::Transaction;
+use crate::transaction::OpenTransactions;
 
 /// The state of one client.
 pub(crate) struct PeerState {
@@ -18,7 +18,7 @@ pub(crate) struct PeerState {
     pub(super) sessions: HashSet<SessionId>,
     pub(super) producers: HashMap<ProducerId, Producer>,
     pub(super) consumers: HashMap<ConsumerId, Listener>,
-    pub(super) transactions: HashMap<TransactionId, Transaction>,
+    pub(super) transactions: OpenTransactions,
     /// Temporary queues that it made.
     pub(super) temporary: Vec<Arc<Queue>>,
     /// Sends and acknowledgements that have not taken effect yet.
@@ -57,7 +57,7 @@ impl PeerState {
             sessions: HashSet::new(),
             producers: HashMap::new(),
             consumers: HashMap::new(),
-            transactions: HashMap::new(),
+            transactions: OpenTransactions::default(),
             temporary: Vec::new(),
             burst: Burst::default(),
             parked: VecDeque::new(),

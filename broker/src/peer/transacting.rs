@@ -17,7 +17,7 @@ use crate::transaction::{StagedSend, Transaction};
 impl PeerState {
     pub(super) fn begin(&mut self, id: TransactionId) -> Result<(), Refusal> {
         check_local(&id)?;
-        if self.transactions.contains_key(&id) {
+        if self.transactions.contains(&id) {
             return Ok(());
         }
         if self.transactions.len() >= TRANSACTIONS {
@@ -25,7 +25,7 @@ impl PeerState {
                 "this connection has {TRANSACTIONS} transactions open already"
             )));
         }
-        self.transactions.insert(id, Transaction::default());
+        self.transactions.begin(id);
         Ok(())
     }
 
@@ -36,12 +36,10 @@ impl PeerState {
         send: StagedSend,
     ) -> Result<(), Refusal> {
         check_local(id)?;
-        let transaction = self
-            .transactions
-            .get_mut(id)
-            .ok_or_else(|| not_started(id))?;
-        let staged = transaction.stage(cell, send);
-        staged.inspect_err(|refusal| transaction.spoil(refusal))
+        if !self.transactions.contains(id) {
+            return Err(not_started(id));
+        }
+        self.transactions.stage(cell, id, send)
     }
 
     pub(super) fn commit(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::*;
 use crate::config::ListenUri;
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A broker that lives in a task.
 struct Life {
     directory: tempfile::TempDir,
-    asked: oneshot::Sender<&'static str>,
+    asked: mpsc::Sender<&'static str>,
     ended: tokio::task::JoinHandle<Result<Ended, Error>>,
 }
 
@@ -31,11 +31,8 @@ impl Life {
     fn begin(port: u16) -> Life {
         let directory = tempfile::tempdir().unwrap();
         let settings = settings(directory.path().to_owned(), port);
-        let (asked, ask) = oneshot::channel();
-        let ended = tokio::spawn(async move {
-            let stop = async move { ask.await.unwrap_or("dropped") };
-            live(settings, pin!(stop)).await
-        });
+        let (asked, mut wishes) = mpsc::channel(2);
+        let ended = tokio::spawn(async move { live(settings, &mut wishes).await });
         Life {
             directory,
             asked,
@@ -94,7 +91,7 @@ async fn a_lone_broker_becomes_master_and_gives_the_lock_back_when_stopped() {
         asked,
         ended,
     } = life;
-    asked.send("test").unwrap();
+    asked.try_send("test").unwrap();
     let ended = timeout(PATIENCE, ended).await.expect("in time").unwrap();
     assert!(matches!(ended, Ok(Ended::Stopped)));
     closed(socket).await;
@@ -132,8 +129,8 @@ fn a_demotion_does_not_wait_for_threads_that_hang() {
             .build()
             .unwrap();
         started.send(runtime.handle().clone()).unwrap();
-        let nobody = pin!(std::future::pending());
-        let ended_as = runtime.block_on(live(settings, nobody));
+        let (_nobody, mut wishes) = mpsc::channel(2);
+        let ended_as = runtime.block_on(live(settings, &mut wishes));
         let demoted = matches!(ended_as, Ok(Ended::Demoted(_)));
         runtime.shutdown_background();
         ended.send(demoted)
@@ -160,7 +157,7 @@ async fn a_slave_stops_at_once() {
         asked,
         ended,
     } = life;
-    asked.send("test").unwrap();
+    asked.try_send("test").unwrap();
     let ended = timeout(PATIENCE, ended).await.expect("in time").unwrap();
     assert!(matches!(ended, Ok(Ended::Stopped)));
 }
@@ -205,4 +202,59 @@ fn who_waited_tries_again_unless_it_is_pointless() {
     };
     assert!(lock(false).is_err());
     assert!(matches!(lock(true), Ok(Waited::Demoted(_))));
+}
+
+/// The lock has to go although no I/O thread does anything any more; and whoever asks twice does not wait for them.
+#[test]
+fn a_stop_does_not_wait_for_threads_that_hang() {
+    let (port, directory) = (free_port(), tempfile::tempdir().unwrap());
+    let settings = settings(directory.path().to_owned(), port);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let handle = runtime.handle().clone();
+    let (asked, mut wishes) = mpsc::channel(2);
+    let (ended, end) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let ended_as = runtime.block_on(live(settings, &mut wishes));
+        runtime.shutdown_background();
+        ended.send(matches!(ended_as, Ok(Ended::Stopped)))
+    });
+    let deadline = Instant::now() + PATIENCE;
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "no listener");
+        std::thread::yield_now();
+    }
+    let (hang, hung) = std::sync::mpsc::sync_channel::<()>(1);
+    let (hangs, hanging) = std::sync::mpsc::sync_channel(1);
+    let _hanging = handle.spawn(async move {
+        hangs.send(()).unwrap();
+        hung.recv()
+    });
+    hanging.recv_timeout(PATIENCE).unwrap();
+    asked.try_send("one").unwrap();
+    let deadline = Instant::now() + limits::SHUTDOWN_DEADLINE / 2;
+    while held(directory.path()) {
+        assert!(Instant::now() < deadline, "the lock is still held");
+        std::thread::yield_now();
+    }
+    asked.try_send("two").unwrap();
+    assert_eq!(end.recv_timeout(limits::SHUTDOWN_DEADLINE / 2), Ok(true));
+    drop(hang);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wish_to_stop_is_not_forgotten_by_a_demotion() {
+    let demoted = || Demoted {
+        cause: "test".to_owned(),
+        since: Instant::now(),
+    };
+    let (asked, mut wishes) = mpsc::channel(2);
+    let quiet = demoted().settle(&mut wishes).await;
+    assert!(matches!(quiet, Ended::Demoted(_)));
+    asked.try_send("test").unwrap();
+    let stopped = demoted().settle(&mut wishes).await;
+    assert!(matches!(stopped, Ended::Stopped));
 }

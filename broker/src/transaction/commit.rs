@@ -60,6 +60,7 @@ impl Transaction {
             };
         }
         effects.released += self.bytes;
+        engine.memory.unstage(self.bytes);
         for acknowledged in self.acknowledged {
             acknowledged.consumed(engine, effects);
         }

@@ -54,7 +54,7 @@ impl Transaction {
         });
         let mut work = Work::new();
         let mut payload = Vec::new();
-        let mut spilled = 0;
+        let (mut spilled, noted) = (0, spill.sent.len());
         let mut kept = Vec::new();
         for send in self.sends.drain(..) {
             if send.queue.store_id().is_none() {
@@ -65,11 +65,16 @@ impl Transaction {
             spilled += send.size;
         }
         let id = spill.id;
+        let notes = (spill.sent.len() - noted) * size_of::<SentId>();
         self.sends = kept;
-        self.bytes -= spilled;
+        self.bytes = self.bytes - spilled + notes;
+        self.storable = 0;
+        self.notes += notes;
         if work.is_empty() {
             return Ok(());
         }
+        cell.engine.memory.stage(notes);
+        cell.engine.memory.unstage(spilled);
         if cell.engine.memory.book(0, spilled) {
             cell.engine.chores.let_in();
         }

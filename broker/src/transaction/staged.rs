@@ -7,7 +7,7 @@ use wire::openwire::Message;
 use super::spill::Spill;
 use crate::destination::{Pending, Queue, SubscriptionId};
 use crate::effects::Effects;
-use crate::limits::{TRANSACTION_FLOOR, TRANSACTION_MEMORY, TRANSACTION_MESSAGES};
+use crate::limits::{TRANSACTION_FLOOR, TRANSACTION_MEMORY};
 use crate::outgoing::Refusal;
 use crate::peer::Cell;
 
@@ -33,26 +33,33 @@ pub(super) struct Acknowledged {
 pub(crate) struct Transaction {
     /// In memory, in order; what has spilled came before them.
     pub(super) sends: Vec<StagedSend>,
-    /// Memory of `sends`, booked with the broker's.
+    /// Memory of `sends` and of what is remembered of spilled ones, booked
+    /// with the broker's.
     pub(super) bytes: usize,
+    /// The part of it that can spill.
+    pub(super) storable: usize,
+    /// The part of it that is left of spilled ones.
+    pub(super) notes: usize,
     /// All sends, spilled ones included.
-    messages: usize,
+    pub(super) messages: usize,
     pub(super) spill: Option<Spill>,
     pub(super) acknowledged: Vec<Acknowledged>,
     failure: Option<Refusal>,
 }
 
 impl Transaction {
-    /// Adds a send.
-    pub(crate) fn stage(&mut self, cell: &Arc<Cell>, send: StagedSend) -> Result<(), Refusal> {
-        if self.messages >= TRANSACTION_MESSAGES {
-            return Err(Refusal::resource_allocation(format!(
-                "the transaction has {TRANSACTION_MESSAGES} messages, no more are allowed"
-            )));
+    /// Adds a send. One that failed before takes no more: it would only wait
+    /// in memory for its rollback.
+    pub(super) fn stage(&mut self, cell: &Arc<Cell>, send: StagedSend) -> Result<(), Refusal> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
         }
         self.messages += 1;
         self.bytes += send.size;
-        cell.engine.memory.book(send.size, 0);
+        if send.queue.store_id().is_some() {
+            self.storable += send.size;
+        }
+        cell.engine.memory.stage(send.size);
         self.sends.push(send);
         let memory = cell.engine.memory.has_room();
         let limit = if memory {
@@ -60,17 +67,29 @@ impl Transaction {
         } else {
             TRANSACTION_FLOOR
         };
-        if self.bytes <= limit {
+        if self.bytes - self.notes <= limit {
             return Ok(());
         }
         self.spill_over(cell)?;
-        if self.bytes > TRANSACTION_MEMORY {
+        let transient = self.bytes - self.notes;
+        if transient > TRANSACTION_MEMORY {
             return Err(Refusal::resource_allocation(format!(
-                "the transaction has {} bytes for temporary queues, {TRANSACTION_MEMORY} are allowed",
-                self.bytes
+                "the transaction has {transient} bytes for temporary queues, {TRANSACTION_MEMORY} are allowed"
             )));
         }
         Ok(())
+    }
+
+    /// It can only roll back: what it has in memory is needed no more.
+    pub(super) fn forget_sends(&mut self, cell: &Cell) {
+        let sends = std::mem::take(&mut self.sends);
+        let bytes = sends.iter().map(|send| send.size).sum();
+        self.bytes -= bytes;
+        self.storable = 0;
+        cell.engine.memory.unstage(bytes);
+        if cell.engine.memory.book(0, bytes) {
+            cell.engine.chores.let_in();
+        }
     }
 
     /// Adds messages that a consumer acknowledged.
@@ -109,6 +128,7 @@ impl Transaction {
     /// held by their consumers again.
     pub(crate) fn roll_back(mut self, cell: &Cell, effects: &mut Effects) {
         effects.released += self.bytes;
+        cell.engine.memory.unstage(self.bytes);
         if let Some(spill) = self.spill.take() {
             spill.roll_back(cell);
         }

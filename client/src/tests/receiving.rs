@@ -102,6 +102,80 @@ async fn an_automatic_session_acknowledges_what_it_hands_out() {
 }
 
 #[tokio::test]
+async fn ranges_are_acknowledged_when_half_a_window_is_consumed_and_before_waiting() {
+    let broker = with_messages(5).await;
+    let (connection, _session, mut consumer) = open(&broker, AckMode::DupsOk, 4).await;
+    for number in 1..=5 {
+        let delivery = consumer.receive().await.unwrap();
+        assert_eq!(delivery.text().unwrap(), format!("m{number}"));
+    }
+    assert!(consumer.receive_now().await.unwrap().is_none());
+    assert!(consumer.receive_now().await.unwrap().is_none());
+    connection.close().await.unwrap();
+    let acks = acks(&broker);
+    assert_eq!(
+        acks.iter().map(brief).collect::<Vec<_>>(),
+        [
+            (AckKind::Standard, Some(1), 2, 2),
+            (AckKind::Standard, Some(3), 4, 2),
+            (AckKind::Standard, Some(5), 5, 1)
+        ]
+    );
+    assert!(acks.iter().all(|ack| !ack.base.response_required));
+}
+
+#[tokio::test]
+async fn a_range_is_acknowledged_at_the_end_and_never_what_was_not_handed_out() {
+    for by_session in [false, true] {
+        let broker = with_messages(5).await;
+        let (connection, session, mut consumer) = open(&broker, AckMode::DupsOk, 100).await;
+        for _ in 1..=3 {
+            consumer.receive().await.unwrap();
+        }
+        if by_session {
+            session.close().await.unwrap();
+        } else {
+            consumer.close().await.unwrap();
+        }
+        connection.close().await.unwrap();
+        let seen: Vec<_> = acks(&broker).iter().map(brief).collect();
+        assert_eq!(seen, [(AckKind::Standard, Some(1), 3, 3)], "{by_session}");
+    }
+}
+
+#[tokio::test]
+async fn a_burst_for_several_consumers_reaches_each_in_order() {
+    let infos = std::sync::Mutex::new(Vec::new());
+    let broker = FakeBroker::start(move |_, command, replies| {
+        replies.yes(command);
+        let Command::ConsumerInfo(info) = command else {
+            return;
+        };
+        let mut infos = infos.lock().unwrap();
+        infos.push(info.clone());
+        if infos.len() == 2 {
+            let turns = (1..=40).map(|number: i64| {
+                let info = &infos[usize::from(number % 3 == 0)];
+                dispatch(info, number, "m")
+            });
+            replies.commands.extend(turns);
+        }
+    })
+    .await;
+    let (connection, mut session, mut one) = open(&broker, AckMode::DupsOk, 100).await;
+    let mut two = session.consumer(&queue(), 100).await.unwrap();
+    let (others, thirds): (Vec<i64>, Vec<i64>) = (1..=40).partition(|number| number % 3 != 0);
+    for (consumer, expected) in [(&mut one, others), (&mut two, thirds)] {
+        for number in expected {
+            let delivery = consumer.receive().await.unwrap();
+            assert_eq!(delivery.producer_sequence(), number);
+        }
+        assert!(consumer.take_at_hand().unwrap().is_none());
+    }
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_client_session_acknowledges_ranges_and_waits_for_the_answer() {
     let broker = with_messages(6).await;
     let (connection, _session, mut consumer) = open(&broker, AckMode::Client, 100).await;
@@ -172,7 +246,7 @@ async fn an_individual_session_acknowledges_any_one() {
 #[tokio::test]
 async fn calls_that_do_not_fit_the_session_are_misuse() {
     let broker = with_messages(1).await;
-    let (_connection, mut session, mut consumer) = open(&broker, AckMode::Auto, 10).await;
+    let (_connection, mut session, mut consumer) = open(&broker, AckMode::DupsOk, 10).await;
     let delivery = consumer.receive().await.unwrap();
     for error in [
         consumer.acknowledge().await.unwrap_err(),

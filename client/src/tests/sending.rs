@@ -208,3 +208,35 @@ async fn a_message_that_cannot_be_encoded_costs_only_itself() {
     assert!(matches!(error, Error::Encode(_)), "{error}");
     producer.send(&Message::text("y")).await.unwrap();
 }
+
+#[tokio::test]
+async fn many_unanswered_messages_arrive_whole_and_in_order() {
+    // More than the buffer holds, so that all ways out of it are taken.
+    const COUNT: i64 = 2_000;
+    const SIZE: usize = 1_024;
+    const { assert!(COUNT as usize * SIZE > 4 * crate::limits::MAX_UNWRITTEN_BYTES) };
+    let broker = FakeBroker::agreeable().await;
+    let connection = Connection::connect(&broker.uri, &ConnectOptions::default())
+        .await
+        .unwrap();
+    let mut session = connection.session(AckMode::Auto).await.unwrap();
+    let mut producer = session.producer(&queue()).await.unwrap();
+    for number in 1..=COUNT {
+        let body = vec![number.to_le_bytes()[0]; SIZE];
+        let message = Message::bytes(body).non_persistent();
+        producer.send(&message).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let mut expected = 1;
+    for command in broker.commands() {
+        let Command::Message(message) = command else {
+            continue;
+        };
+        let id = message.message_id.as_ref().unwrap();
+        assert_eq!(id.producer_sequence_id, expected);
+        let content = message.content.as_ref().unwrap();
+        assert_eq!(content[..], vec![expected.to_le_bytes()[0]; SIZE]);
+        expected += 1;
+    }
+    assert_eq!(expected, COUNT + 1);
+}

@@ -108,7 +108,7 @@ impl Index {
                 self.source.condemn(reason);
                 return;
             }
-            Stop::Lost(error) => error.to_string(),
+            Stop::Ended(error) => error.to_string(),
         };
         if !self.warned {
             tracing::warn!(%reason, "no checkpoint of the index: what it holds stays in memory, and the journal grows");

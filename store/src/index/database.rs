@@ -1,4 +1,4 @@
-//! Sled 0.34.7, fenced in: the only place that calls it.
+//! What the index asks of a database, and sled 0.34.7, fenced in: the only place that calls it.
 //!
 //! Measured and therefore guarded here: it panics on most damage (every call runs inside `catch_unwind`), leaks with large
 //! batches (128 operations at most), its flush is no sync (our own follows), its background flusher would change the file
@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::file_database::FileDatabase;
 use crate::fs::Fs;
-use crate::index::Backend;
 use crate::limits::{DATABASE_BATCH_OPS, DATABASE_CACHE_BYTES, DATABASE_SEGMENT_BYTES};
 
 /// One change: a key and its new value, or none.
@@ -31,6 +31,12 @@ pub(super) trait Database: Send + Sync {
     /// At most [`DATABASE_BATCH_OPS`] changes.
     fn write(&self, changes: Vec<Change>) -> Result<(), Trouble>;
 
+    /// Hands what was written so far to the file, so that the sync that follows some time has little left to do. Makes
+    /// nothing durable.
+    fn push(&self) -> Result<(), Trouble> {
+        Ok(())
+    }
+
     fn sync(&self) -> Result<(), Trouble>;
 
     fn bytes_on_disk(&self) -> Result<u64, Trouble>;
@@ -45,18 +51,25 @@ pub(super) enum OpenTrouble {
     Unusable(Trouble),
 }
 
+/// What a database is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One file, see [`FileDatabase`].
+    File,
+    /// A directory that is sled's.
+    Sled,
+}
+
 /// Opens or creates the database at `path`.
 pub(super) fn open(
-    backend: Backend,
+    form: Form,
     fs: &Arc<dyn Fs>,
     path: &Path,
 ) -> Result<Arc<dyn Database>, OpenTrouble> {
-    match backend {
-        Backend::Sled => Ok(Arc::new(SledDatabase::open(fs, path)?)),
-        #[cfg(any(test, feature = "sim"))]
-        Backend::File => {
-            let database = super::file_database::FileDatabase::open(fs, path)
-                .map_err(OpenTrouble::Unusable)?;
+    match form {
+        Form::Sled => Ok(Arc::new(SledDatabase::open(fs, path)?)),
+        Form::File => {
+            let database = FileDatabase::open(fs, path).map_err(OpenTrouble::Unusable)?;
             Ok(Arc::new(database))
         }
     }
@@ -132,8 +145,13 @@ impl Database for SledDatabase {
         caught(|| self.db.apply_batch(batch))
     }
 
-    fn sync(&self) -> Result<(), Trouble> {
+    fn push(&self) -> Result<(), Trouble> {
         caught(|| self.db.flush())?;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Trouble> {
+        self.push()?;
         let file = self.file();
         sync_file(&file).map_err(|error| format!("cannot sync {}: {error}", file.display()))
     }
@@ -180,7 +198,7 @@ mod tests {
 
     fn open_sled(path: &Path) -> Result<Arc<dyn Database>, OpenTrouble> {
         let fs: Arc<dyn Fs> = Arc::new(RealFs::new(None));
-        open(Backend::Sled, &fs, path)
+        open(Form::Sled, &fs, path)
     }
 
     #[test]

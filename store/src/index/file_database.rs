@@ -1,7 +1,8 @@
-//! A database in one plain file that goes through the file layer, for tests that crash the disk under it.
+//! A small database in one plain file that goes through the file layer: all of it is in memory, and replaced whole at
+//! each sync.
 //!
-//! Everything is in memory and written out whole at each sync. It keeps the promises of the trait and nothing more. A test
-//! can have the next sync of its thread torn: what is on disk then is a mixture of before and after, key by key.
+//! Guarantees that the file is as of one sync or as of the next, never between. What its values are worth is proven
+//! above, as for any database. Tests crash the disk under it, and the next sync of its thread torn: what is on disk then is a mixture of before and after, key by key.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

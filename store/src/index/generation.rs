@@ -1,5 +1,8 @@
 //! Generations: one database each, named by the epoch that began it, side by side in `index/`.
 //!
+//! A small one is a file, a large one a sled database: a takeover reads a file in no time, while opening sled takes some
+//! 15 ms even when next to nothing is in it. A generation that has outgrown its form is written anew in the other.
+//!
 //! The control file says which one counts. A generation that is not believed any more gets a `.bad` file beside it with the
 //! reason, so that the next start knows; it stays until the next good checkpoint. Generations of a later epoch are
 //! another master's and never touched.
@@ -8,9 +11,15 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::database::{self, Database, OpenTrouble, Trouble};
+use super::database::{self, Database, Form, OpenTrouble, Trouble};
 use crate::fs::Fs;
 use crate::index::Backend;
+use crate::limits::{FILE_INDEX_BYTES, FILE_INDEX_SLACK};
+
+/// Ends the name of a generation that is one file.
+const FILE: &str = ".file";
+/// Ends the name of the file that sets a generation aside.
+const BAD: &str = ".bad";
 
 /// An open generation.
 pub(super) struct Generation {
@@ -40,32 +49,53 @@ impl Place {
         names
     }
 
-    /// A name that was not used before.
-    pub(super) fn fresh_name(&self) -> String {
+    /// A name that was not used before, for a generation of this form.
+    pub(super) fn fresh_name(&self, form: Form) -> String {
         let names = self.names();
         let mut number = 0u64;
         loop {
             let name = format!("{:016x}-{number}", self.epoch);
-            if !names
-                .iter()
-                .any(|taken| taken.strip_suffix(".bad").unwrap_or(taken) == name)
-            {
-                return name;
+            if !names.iter().any(|taken| stem(taken) == name) {
+                return match form {
+                    Form::File => name + FILE,
+                    Form::Sled => name,
+                };
             }
             number += 1;
         }
     }
 
     pub(super) fn open(&self, name: &str) -> Result<Generation, OpenTrouble> {
-        let database = database::open(self.backend, &self.fs, &self.path(name))?;
+        let database = database::open(form_of(name), &self.fs, &self.path(name))?;
         Ok(Generation {
             name: name.to_owned(),
             database,
         })
     }
 
-    /// Creates the directory `index` if need be, durably, and a new generation in it.
-    pub(super) fn create(&self) -> Result<Generation, Trouble> {
+    /// The form that suits an index of this many bytes.
+    pub(super) fn suited(&self, bytes: u64) -> Form {
+        match self.backend {
+            Backend::Fitting if bytes <= FILE_INDEX_BYTES => Form::File,
+            Backend::Fitting => Form::Sled,
+            #[cfg(test)]
+            Backend::Sled => Form::Sled,
+            #[cfg(any(test, feature = "sim"))]
+            Backend::File => Form::File,
+        }
+    }
+
+    /// Whether an index of this many bytes should move: far enough from the border, or it would move to and fro.
+    pub(super) fn is_misplaced(&self, name: &str, bytes: u64) -> bool {
+        let measured = match form_of(name) {
+            Form::File => bytes / FILE_INDEX_SLACK,
+            Form::Sled => bytes.saturating_mul(FILE_INDEX_SLACK),
+        };
+        self.suited(measured) != form_of(name)
+    }
+
+    /// Creates the directory `index` if need be, durably, and a new generation in it for about so many bytes.
+    pub(super) fn create(&self, bytes: u64) -> Result<Generation, Trouble> {
         let made = self
             .fs
             .create_dir_all(&self.dir)
@@ -74,17 +104,16 @@ impl Place {
                 None => Ok(()),
             });
         made.map_err(|error| format!("cannot create {}: {error}", self.dir.display()))?;
-        self.open(&self.fresh_name())
+        self.open(&self.fresh_name(self.suited(bytes)))
             .map_err(|trouble| format!("new generation: {}", text(trouble)))
     }
 
     /// Makes a new generation durable as a whole: its files and the names of its files.
     pub(super) fn sync_new(&self, name: &str) -> Result<(), Trouble> {
         let path = self.path(name);
-        let synced = match self.backend {
-            Backend::Sled => sync_tree(&path),
-            #[cfg(any(test, feature = "sim"))]
-            Backend::File => Ok(()),
+        let synced = match form_of(name) {
+            Form::Sled => sync_tree(&path),
+            Form::File => Ok(()),
         };
         let synced = synced.and_then(|()| self.fs.sync_dir(&self.dir));
         synced.map_err(|error| format!("cannot sync {}: {error}", path.display()))
@@ -92,11 +121,11 @@ impl Place {
 
     /// Copies the files of a generation that another process may have open. What was copied has to be proven.
     pub(super) fn copy(&self, from: &str, to: &str) -> Result<(), Trouble> {
+        let form = form_of(from);
         let (from, to) = (self.path(from), self.path(to));
-        let copied = match self.backend {
-            Backend::Sled => copy_tree(&from, &to),
-            #[cfg(any(test, feature = "sim"))]
-            Backend::File => self
+        let copied = match form {
+            Form::Sled => copy_tree(&from, &to),
+            Form::File => self
                 .fs
                 .read_small(&from)
                 .and_then(|bytes| self.fs.replace(&to, &bytes)),
@@ -117,7 +146,7 @@ impl Place {
             reason,
             "the index is set aside; the next start rebuilds it from the journal"
         );
-        let path = self.path(&format!("{name}.bad"));
+        let path = self.path(&format!("{name}{BAD}"));
         if let Err(error) = self.fs.replace(&path, reason.as_bytes()) {
             tracing::warn!(path = %path.display(), %error, "cannot note that the index is unusable");
         }
@@ -125,7 +154,7 @@ impl Place {
 
     /// The reason why a generation was set aside, if it was.
     pub(super) fn condemned(&self, name: &str) -> Option<String> {
-        match self.fs.read_small(&self.path(&format!("{name}.bad"))) {
+        match self.fs.read_small(&self.path(&format!("{name}{BAD}"))) {
             Ok(reason) => Some(String::from_utf8_lossy(&reason).into_owned()),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => Some(format!("cannot tell whether it was set aside: {error}")),
@@ -135,14 +164,14 @@ impl Place {
     /// Removes generations of our own and of earlier epochs, except these. Best effort: what stays is only space.
     pub(super) fn tidy(&self, keep: &[&str]) {
         for name in self.names() {
-            let generation = name.strip_suffix(".bad").unwrap_or(&name);
+            let generation = name.strip_suffix(BAD).unwrap_or(&name);
             if keep.contains(&generation) || epoch_of(&name).is_none_or(|epoch| epoch > self.epoch)
             {
                 continue;
             }
             let path = self.path(&name);
-            let removed = match self.backend {
-                Backend::Sled if !name.ends_with(".bad") => remove_tree(&path),
+            let removed = match form_of(&name) {
+                Form::Sled if !name.ends_with(BAD) => remove_tree(&path),
                 _ => self.fs.remove(&path),
             };
             if let Err(error) = removed {
@@ -152,9 +181,24 @@ impl Place {
     }
 }
 
+/// A generation's name without what it is.
+fn stem(name: &str) -> &str {
+    let name = name.strip_suffix(BAD).unwrap_or(name);
+    name.strip_suffix(FILE).unwrap_or(name)
+}
+
+/// The form of the generation that has this name.
+pub(super) fn form_of(name: &str) -> Form {
+    if name.strip_suffix(BAD).unwrap_or(name).ends_with(FILE) {
+        Form::File
+    } else {
+        Form::Sled
+    }
+}
+
 /// The epoch in the name of a generation or of the file that sets it aside.
 fn epoch_of(name: &str) -> Option<u64> {
-    let (epoch, number) = name.strip_suffix(".bad").unwrap_or(name).split_once('-')?;
+    let (epoch, number) = stem(name).split_once('-')?;
     if epoch.len() != 16 || number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -235,30 +279,59 @@ mod tests {
         };
         let (ours, later) = (place(5), place(6));
         for place in [&ours, &ours, &later] {
-            let generation = place.create().unwrap();
+            let generation = place.create(0).unwrap();
             generation.database.sync().unwrap();
         }
-        ours.condemn("0000000000000005-0", "a test");
+        ours.condemn("0000000000000005-0.file", "a test");
         assert_eq!(
-            ours.condemned("0000000000000005-0").as_deref(),
+            ours.condemned("0000000000000005-0.file").as_deref(),
             Some("a test")
         );
-        assert_eq!(ours.condemned("0000000000000005-1"), None);
-        ours.tidy(&["0000000000000005-1"]);
-        assert_eq!(ours.names(), ["0000000000000005-1", "0000000000000006-0"]);
-        assert_eq!(ours.fresh_name(), "0000000000000005-0");
+        assert_eq!(ours.condemned("0000000000000005-1.file"), None);
+        ours.tidy(&["0000000000000005-1.file"]);
+        let left = ["0000000000000005-1.file", "0000000000000006-0.file"];
+        assert_eq!(ours.names(), left);
+        assert_eq!(ours.fresh_name(Form::Sled), "0000000000000005-0");
+        assert_eq!(ours.fresh_name(Form::File), "0000000000000005-0.file");
+    }
+
+    #[test]
+    fn an_index_moves_only_when_it_is_far_from_fitting() {
+        let place = Place {
+            fs: Arc::new(RealFs::new(None)),
+            dir: PathBuf::new(),
+            backend: Backend::Fitting,
+            epoch: 1,
+        };
+        let (file, sled) = ("0000000000000001-0.file", "0000000000000001-1");
+        let sizes = [
+            0,
+            FILE_INDEX_BYTES / 2,
+            FILE_INDEX_BYTES,
+            FILE_INDEX_BYTES + 1,
+        ];
+        for bytes in sizes {
+            assert!(!place.is_misplaced(file, bytes), "{bytes}");
+        }
+        assert!(place.is_misplaced(file, FILE_INDEX_BYTES * FILE_INDEX_SLACK * 2));
+        assert!(!place.is_misplaced(sled, FILE_INDEX_BYTES));
+        assert!(place.is_misplaced(sled, FILE_INDEX_BYTES / FILE_INDEX_SLACK / 2));
     }
 
     #[test]
     fn only_names_of_generations_count() {
         assert_eq!(epoch_of("00000000000000ff-12"), Some(255));
         assert_eq!(epoch_of("00000000000000ff-12.bad"), Some(255));
+        assert_eq!(epoch_of("00000000000000ff-12.file.bad"), Some(255));
+        assert_eq!(form_of("00000000000000ff-12.file.bad"), Form::File);
+        assert_eq!(form_of("00000000000000ff-12.bad"), Form::Sled);
         for name in [
             "control",
             "control.new",
             "ff-1",
             "00000000000000ff-",
             "00000000000000ff-1x",
+            "00000000000000ff-1.file.new",
         ] {
             assert_eq!(epoch_of(name), None, "{name}");
         }

@@ -1,6 +1,6 @@
 //! What the journal says, ready to be asked: queues and their entries, producers, outcomes, staged work, use of segments.
 //!
-//! Everything is in memory or can be fetched from the database (sled) of the current *generation*; the journal stays the
+//! Everything is in memory or can be fetched from the database (a file, or sled when it is large) of the current *generation*; the journal stays the
 //! truth. [`Index::open`] gives the state as of the last checkpoint at once, [`Index::apply`] follows every record, live
 //! and in replay alike, and a checkpoint ([`Index::begin_checkpoint`], `Snapshot::write`, [`Index::finish_checkpoint`])
 //! makes the next start short. The database is never believed: the control file holds a checksum for every page in it.
@@ -16,7 +16,7 @@
 //! | `open`, `survey` | start, and the look through a database that is in doubt |
 //! | `checkpoint`, `snapshot`, `control` | freezing, writing, and the small file that says which state is good |
 //! | `source`, `generation` | where pages come from, proven one by one |
-//! | `database`, `key`, `encoding` | sled, and what is kept in it |
+//! | `database`, `file_database`, `key`, `encoding` | sled or a file, and what is kept in it |
 //!
 //! Not here: reading payloads, deciding when to checkpoint or to reclaim, and anything that writes the journal.
 
@@ -26,7 +26,6 @@ mod control;
 mod database;
 mod dirt;
 mod encoding;
-#[cfg(any(test, feature = "sim"))]
 mod file_database;
 mod generation;
 mod key;

@@ -16,13 +16,16 @@ use crate::journal::After;
 use crate::position::SegmentNumber;
 use crate::settings::Settings;
 
-/// Where the pages are kept.
+/// What generations are kept in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Backend {
-    /// A sled database per generation, on the real file system.
+    /// One file while the index is small, which is read in no time; a sled database when it is not.
     #[default]
+    Fitting,
+    /// Always a sled database, so that tests need no large index for one.
+    #[cfg(test)]
     Sled,
-    /// One plain file per generation through [`Fs`], so that tests can crash it with the rest.
+    /// Always one file, so that tests can crash it with the rest.
     #[cfg(any(test, feature = "sim"))]
     File,
 }

@@ -2,14 +2,15 @@
 //!
 //! Into the generation that is there: control `updating`, the pages, sync, still the holder?, control `stable`. Into a new
 //! one: all of it, sync, still the holder?, control `stable`; the old one is good until then. No step is needed to be
-//! undone: whatever was reached, the control file on disk tells the truth about it.
+//! undone: whatever was reached, the control file on disk tells the truth about it. So it can be given up between any two
+//! steps when the store ends; what was begun in the database is given up only when there is no time at all.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::control::{Control, Image, Updating, put_after};
-use super::database::{Change, Database, Trouble};
-use super::generation::{Generation, Place};
+use super::database::{Change, Database, Form, Trouble};
+use super::generation::{Generation, Place, form_of};
 use super::key::{AT, OUTCOME, PRODUCER, PageKey, open_value, seal_value};
 use super::lookup::Frozen;
 use super::page::{Page, PageMark};
@@ -19,7 +20,9 @@ use super::tally::Tally;
 use crate::error::{Error, Result};
 use crate::limits::{
     DATABASE_BATCH_OPS, DATABASE_BLOAT_BYTES, DATABASE_BLOAT_FACTOR, DATABASE_SPARE_BYTES,
+    FILE_INDEX_BYTES,
 };
+use crate::signals::Patience;
 
 /// Everything that a checkpoint has to write, frozen by [`crate::index::Index::begin_checkpoint`].
 pub(crate) struct Snapshot {
@@ -70,8 +73,8 @@ pub(super) struct Stable {
 
 /// Why a checkpoint does not count.
 pub(super) enum Stop {
-    /// No longer the holder.
-    Lost(Error),
+    /// No longer the holder, or the store ends.
+    Ended(Error),
     /// Nothing was touched.
     Before(Trouble),
     /// The generation may be a mixture now; what is in memory is whole.
@@ -86,6 +89,19 @@ impl Snapshot {
     /// # Errors
     /// Only what `verify` says (then do nothing more with the store). Trouble with files or the database is in `Written`.
     pub(crate) fn write(self, verify: &dyn Fn() -> Result<()>) -> Result<Written> {
+        self.write_while(verify, &|| Patience::Plenty)
+    }
+
+    /// As [`Snapshot::write`], as long as there is patience.
+    ///
+    /// # Errors
+    /// As [`Snapshot::write`], and [`Error::Closed`] when it was given up. The index cannot be used any more then.
+    pub(crate) fn write_while(
+        self,
+        verify: &dyn Fn() -> Result<()>,
+        patience: &dyn Fn() -> Patience,
+    ) -> Result<Written> {
+        let watch = Watch { verify, patience };
         let mut work = match self.work {
             Ok(work) => work,
             Err(reason) => {
@@ -97,13 +113,13 @@ impl Snapshot {
                 });
             }
         };
-        let (pages, values) = work.encode_pages();
+        let (pages, values) = work.encode_pages(&watch)?;
         let end = if work.anew {
-            work.write_anew(values, verify)
+            work.write_anew(values, &watch)
         } else {
-            work.write_changes(&pages, values, verify)
+            work.write_changes(&pages, values, &watch)
         };
-        if let Err(Stop::Lost(error)) = end {
+        if let Err(Stop::Ended(error)) = end {
             return Err(error);
         }
         Ok(Written {
@@ -114,11 +130,43 @@ impl Snapshot {
     }
 }
 
+/// Asked between the steps.
+struct Watch<'a> {
+    verify: &'a dyn Fn() -> Result<()>,
+    patience: &'a dyn Fn() -> Patience,
+}
+
+impl Watch<'_> {
+    fn verify(&self) -> Result<(), Stop> {
+        (self.verify)().map_err(Stop::Ended)
+    }
+
+    /// Where nothing has been written that counts: ends as soon as the store does.
+    fn before(&self) -> Result<()> {
+        match (self.patience)() {
+            Patience::Plenty => Ok(()),
+            Patience::Little | Patience::Gone => Err(Error::Closed),
+        }
+    }
+
+    /// In the middle of changing the generation that counts.
+    fn midway(&self) -> Result<(), Stop> {
+        match (self.patience)() {
+            Patience::Plenty | Patience::Little => Ok(()),
+            Patience::Gone => Err(Stop::Ended(Error::Closed)),
+        }
+    }
+}
+
+/// Pages with their marks, and all values to be written.
+type Encoded = (Vec<(PageKey, Option<PageMark>)>, Vec<Change>);
+
 impl Work {
     /// Values of the frozen pages; their marks go into the image.
-    fn encode_pages(&mut self) -> (Vec<(PageKey, Option<PageMark>)>, Vec<Change>) {
+    fn encode_pages(&mut self, watch: &Watch<'_>) -> Result<Encoded> {
         let (mut marks, mut values) = (Vec::new(), Vec::new());
         for (key, body) in std::mem::take(&mut self.pages) {
+            watch.before()?;
             let bytes = key.to_bytes();
             let (value, mark) = match body {
                 Body::Gone => (None, None),
@@ -143,26 +191,26 @@ impl Work {
             marks.push((key, mark));
             values.push((bytes, value));
         }
-        (marks, values)
+        Ok((marks, values))
     }
 
     fn write_changes(
         &mut self,
         pages: &[(PageKey, Option<PageMark>)],
         mut values: Vec<Change>,
-        verify: &dyn Fn() -> Result<()>,
+        watch: &Watch<'_>,
     ) -> Result<Stable, Stop> {
         let (Some(generation), Some(stable)) = (self.generation.clone(), self.stable.clone())
         else {
             return Err(Stop::Before("there is no generation to write to".into()));
         };
-        verify().map_err(Stop::Lost)?;
+        watch.verify()?;
         self.place.tidy(&[&generation.name, &stable.generation]);
-        self.check_space(&values)?;
-        self.prove(&*generation.database, &stable)?;
+        self.check_space(&values, form_of(&generation.name))?;
+        self.prove(&*generation.database, &stable, watch)?;
         (self.image.producers, self.image.outcomes) =
             (stable.image.producers, stable.image.outcomes);
-        values.extend(self.encode_lookups(&*generation.database)?);
+        values.extend(self.encode_lookups(&*generation.database, watch)?);
         let control = self.control(&generation.name);
         let updating = Updating {
             after: self.image.after,
@@ -176,45 +224,44 @@ impl Work {
             updating: Some(updating),
             ..control.clone()
         };
+        watch.before().map_err(Stop::Ended)?;
         updating
             .write(&*self.place.fs, &self.place.dir)
             .map_err(Stop::Midway)?;
-        self.write_values(&*generation.database, values)
-            .map_err(Stop::Midway)?;
-        self.conclude(generation, control, verify)
+        let midway = || watch.midway();
+        self.write_values(&*generation.database, values, &midway)?;
+        self.conclude(generation, control, watch)
     }
 
-    fn write_anew(
-        &mut self,
-        mut values: Vec<Change>,
-        verify: &dyn Fn() -> Result<()>,
-    ) -> Result<Stable, Stop> {
+    fn write_anew(&mut self, mut values: Vec<Change>, watch: &Watch<'_>) -> Result<Stable, Stop> {
         let old = self.generation.clone();
-        verify().map_err(Stop::Lost)?;
+        watch.verify()?;
         let current = [
             old.as_ref().map(|old| &old.name),
             self.stable.as_ref().map(|stable| &stable.generation),
         ];
         let current: Vec<&str> = current.into_iter().flatten().map(String::as_str).collect();
         self.place.tidy(&current);
-        self.check_space(&values)?;
+        let size = self.estimate();
+        self.check_space(&values, self.place.suited(size))?;
         if let (Some(old), Some(stable)) = (&old, &self.stable) {
-            self.prove(&*old.database, stable)?;
+            self.prove(&*old.database, stable, watch)?;
         }
-        let generation = Arc::new(self.place.create().map_err(Stop::Midway)?);
+        let generation = Arc::new(self.place.create(size).map_err(Stop::Midway)?);
         values.retain(|(_, value)| value.is_some());
-        values.extend(self.encode_lookups(&*generation.database)?);
+        values.extend(self.encode_lookups(&*generation.database, watch)?);
         values.retain(|(_, value)| value.is_some());
         if let Some(old) = old {
-            self.copy_kept(&old, &*generation.database)?;
+            self.copy_kept(&old, &*generation.database, watch)?;
         }
-        self.write_values(&*generation.database, values)
-            .map_err(Stop::Midway)?;
+        // Nothing says yet that this generation counts.
+        let before = || watch.before().map_err(Stop::Ended);
+        self.write_values(&*generation.database, values, &before)?;
         self.place
             .sync_new(&generation.name)
             .map_err(Stop::Midway)?;
         let control = self.control(&generation.name);
-        self.conclude(generation, control, verify)
+        self.conclude(generation, control, watch)
     }
 
     /// The last steps: still the holder, and the control file says so.
@@ -222,13 +269,16 @@ impl Work {
         &self,
         generation: Arc<Generation>,
         control: Control,
-        verify: &dyn Fn() -> Result<()>,
+        watch: &Watch<'_>,
     ) -> Result<Stable, Stop> {
-        verify().map_err(Stop::Lost)?;
+        watch.verify()?;
         control
             .write(&*self.place.fs, &self.place.dir)
             .map_err(Stop::Midway)?;
-        let bloated = is_bloated(&*generation.database, &control);
+        let bloated = is_bloated(&*generation.database, &control)
+            || self
+                .place
+                .is_misplaced(&generation.name, content(&control.image));
         Ok(Stable {
             control: Arc::new(control),
             generation,
@@ -246,14 +296,26 @@ impl Work {
         }
     }
 
+    /// How large the index will be: producers and outcomes, which are counted only as they are written, as they were, and
+    /// the new ones.
+    fn estimate(&self) -> u64 {
+        let known = self.stable.as_ref().map(|stable| &stable.image);
+        let others = known.map_or(0, |image| image.producers.count + image.outcomes.count);
+        content(&self.image) + (others + self.lookups.len() as u64) * 128
+    }
+
     /// A full disk must show before the database sees it.
-    fn check_space(&self, values: &[Change]) -> Result<(), Stop> {
+    fn check_space(&self, values: &[Change], form: Form) -> Result<(), Stop> {
         let changed: usize = values
             .iter()
             .map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len))
             .sum();
         let kept = self.kept.len() as u64 * 4096;
-        let needed = DATABASE_SPARE_BYTES + DATABASE_BLOAT_FACTOR * (changed as u64 + kept);
+        let spare = match form {
+            Form::File => FILE_INDEX_BYTES,
+            Form::Sled => DATABASE_SPARE_BYTES,
+        };
+        let needed = spare + DATABASE_BLOAT_FACTOR * (changed as u64 + kept);
         // Nothing is known of the directory before it is there; its parent is on the same disk.
         let dir = self.place.dir.parent().unwrap_or(&self.place.dir);
         match self.place.fs.available_space(dir) {
@@ -265,11 +327,18 @@ impl Work {
     }
 
     /// Before the first write: everything that was there must still be there.
-    fn prove(&self, database: &dyn Database, stable: &Control) -> Result<(), Stop> {
+    fn prove(
+        &self,
+        database: &dyn Database,
+        stable: &Control,
+        watch: &Watch<'_>,
+    ) -> Result<(), Stop> {
         if self.proven {
             return Ok(());
         }
-        let found = survey::tallies(database).map_err(Stop::Damage)?;
+        let go_on = || watch.before().is_ok();
+        let found = survey::tallies(database, &go_on).map_err(Stop::Damage)?;
+        watch.before().map_err(Stop::Ended)?;
         let want = (stable.image.producers, stable.image.outcomes);
         if found == want {
             return Ok(());
@@ -280,9 +349,14 @@ impl Work {
     }
 
     /// Values of what is looked up; the tallies follow what they replace in `database`.
-    fn encode_lookups(&mut self, database: &dyn Database) -> Result<Vec<Change>, Stop> {
+    fn encode_lookups(
+        &mut self,
+        database: &dyn Database,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Change>, Stop> {
         let mut values = Vec::with_capacity(self.lookups.len());
         for (key, body) in &self.lookups {
+            watch.before().map_err(Stop::Ended)?;
             let tally = tally_of(&mut self.image, key);
             if let Some(old) = database.get(key).map_err(Stop::Damage)? {
                 let (_, crc) = open_value(key, &old)
@@ -299,9 +373,15 @@ impl Work {
     }
 
     /// Copies what did not change, proving it on the way.
-    fn copy_kept(&mut self, old: &Generation, new: &dyn Database) -> Result<(), Stop> {
+    fn copy_kept(
+        &mut self,
+        old: &Generation,
+        new: &dyn Database,
+        watch: &Watch<'_>,
+    ) -> Result<(), Stop> {
         let mut batch = Vec::with_capacity(DATABASE_BATCH_OPS);
         for (key, mark) in &self.kept {
+            watch.before().map_err(Stop::Ended)?;
             let body = read_page(old, *key, *mark).map_err(Stop::Damage)?;
             let key = key.to_bytes();
             let (value, _) = seal_value(&key, &body);
@@ -318,6 +398,10 @@ impl Work {
                 }
                 if changed.contains(key) {
                     return true;
+                }
+                if let Err(ending) = watch.before() {
+                    failed = Some(Stop::Ended(ending));
+                    return false;
                 }
                 failed = match open_value(key, value) {
                     Some((_, crc)) => {
@@ -337,21 +421,32 @@ impl Work {
         }
     }
 
-    /// Writes values in batches that sled can bear, the place last, and syncs.
-    fn write_values(&self, database: &dyn Database, values: Vec<Change>) -> Result<(), Trouble> {
+    /// Writes values in batches that sled can bear, the place last, and syncs. Each batch reaches the file at once, so that
+    /// neither the sync at the end nor giving up between two of them takes long.
+    fn write_values(
+        &self,
+        database: &dyn Database,
+        values: Vec<Change>,
+        go_on: &dyn Fn() -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         let mut values = values.into_iter();
         loop {
             let batch: Vec<Change> = values.by_ref().take(DATABASE_BATCH_OPS).collect();
             if batch.is_empty() {
                 break;
             }
-            database.write(batch)?;
+            go_on()?;
+            database.write(batch).map_err(Stop::Midway)?;
+            database.push().map_err(Stop::Midway)?;
         }
         let mut place = Vec::new();
         put_after(&mut place, self.image.after);
         let (value, _) = seal_value(AT, &place);
-        database.write(vec![(AT.to_vec(), Some(value))])?;
-        database.sync()
+        go_on()?;
+        database
+            .write(vec![(AT.to_vec(), Some(value))])
+            .map_err(Stop::Midway)?;
+        database.sync().map_err(Stop::Midway)
     }
 }
 
@@ -370,16 +465,25 @@ fn write_full_batch(database: &dyn Database, batch: &mut Vec<Change>) -> Result<
     database.write(std::mem::take(batch))
 }
 
-/// Whether a new generation would be much smaller.
-fn is_bloated(database: &dyn Database, control: &Control) -> bool {
-    let image = &control.image;
+/// What is in an index, in bytes, about.
+fn content(image: &Image) -> u64 {
     let messages: u64 = image
         .queues
         .iter()
         .map(|queue| queue.count * 10 + queue.pages.len() as u64 * 64)
         .sum();
+    let staged: u64 = image
+        .staged
+        .iter()
+        .map(|staged| staged.operations * 16)
+        .sum();
     let others = (image.producers.count.saturating_add(image.outcomes.count)).saturating_mul(128);
-    let limit = DATABASE_BLOAT_BYTES
-        .saturating_add(DATABASE_BLOAT_FACTOR.saturating_mul(messages.saturating_add(others)));
+    messages.saturating_add(staged).saturating_add(others)
+}
+
+/// Whether a new generation would be much smaller.
+fn is_bloated(database: &dyn Database, control: &Control) -> bool {
+    let content = DATABASE_BLOAT_FACTOR.saturating_mul(content(&control.image));
+    let limit = DATABASE_BLOAT_BYTES.saturating_add(content);
     database.bytes_on_disk().is_ok_and(|bytes| bytes > limit)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::control::{self, Control};
 use super::database::{OpenTrouble, Trouble};
-use super::generation::{self, Generation, Place};
+use super::generation::{self, Generation, Place, form_of};
 use super::key::{AT, PageKey, open_value};
 use super::page::PageMark;
 use super::survey::Survey;
@@ -296,7 +296,7 @@ impl Plan {
     }
 
     fn open_copy(&self) -> Result<Generation, Trouble> {
-        let name = self.place.fresh_name();
+        let name = self.place.fresh_name(form_of(&self.control.generation));
         tracing::info!(from = %self.control.generation, to = %name, "the index is copied: it may still be open elsewhere");
         self.place.copy(&self.control.generation, &name)?;
         self.place.sync_new(&name)?;

@@ -234,7 +234,10 @@ impl Survey {
 ///
 /// # Errors
 /// Trouble with the database, or a damaged value.
-pub(super) fn tallies(database: &dyn Database) -> Result<(Tally, Tally), Trouble> {
+pub(super) fn tallies(
+    database: &dyn Database,
+    go_on: &dyn Fn() -> bool,
+) -> Result<(Tally, Tally), Trouble> {
     let (mut producers, mut outcomes, mut damaged) = (Tally::default(), Tally::default(), false);
     for (kind, tally) in [(PRODUCER, &mut producers), (OUTCOME, &mut outcomes)] {
         database.scan(&[kind], &mut |key, value| {
@@ -245,7 +248,7 @@ pub(super) fn tallies(database: &dyn Database) -> Result<(Tally, Tally), Trouble
                 Some((_, crc)) => tally.add(crc),
                 None => damaged = true,
             }
-            !damaged
+            !damaged && go_on()
         })?;
     }
     if damaged {

@@ -1,15 +1,19 @@
 //! Runs the steps that make spare segments ready: on a thread of its own, or inline when the writer asks.
 //!
 //! The writer waits here only when it has outrun the preparer. A full disk is an answer, not a failure; any other
-//! error is kept and handed to the writer, which never writes again. On drop the thread ends after at most one step and
-//! leaves its files as they are: the next start removes them.
+//! error is kept and handed to the writer, which never writes again. On drop the thread begins no further step and leaves
+//! its files as they are: the next start removes them. The step it is at is waited for only a moment, because no other master
+//! reads anything but zeros from a spare of ours, and none uses its name.
 
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Instant;
 
 use super::directory::{Directory, SegmentInfo};
 use super::spares::{Maker, Spare, Spares, Step, lengthen};
 use crate::error::{Error, Result};
+use crate::limits::PREPARER_STOP_WAIT;
 
 /// Who makes spare segments ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +28,8 @@ pub(crate) enum Prepare {
 /// Hands out segments that are ready.
 pub(super) struct Preparer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    /// Of the thread, if there is one: disconnected when it has ended.
+    thread: Option<Receiver<()>>,
 }
 
 struct Shared {
@@ -69,13 +74,18 @@ impl Preparer {
             return Ok(());
         }
         let worker = Arc::clone(&self.shared);
+        let (alive, ended) = sync_channel(0);
         let spawned = thread::Builder::new()
             .name("store-prepare".into())
-            .spawn(move || worker.run());
-        self.thread = Some(spawned.map_err(|error| Error::Thread {
+            .spawn(move || {
+                worker.run();
+                drop(alive);
+            });
+        spawned.map_err(|error| Error::Thread {
             name: "store-prepare",
             why: error.to_string(),
-        })?);
+        })?;
+        self.thread = Some(ended);
         Ok(())
     }
 
@@ -143,9 +153,9 @@ impl Preparer {
 impl Drop for Preparer {
     fn drop(&mut self) {
         self.stop();
-        if let Some(thread) = self.thread.take() {
-            // It has nothing to say that the state does not say.
-            let _ = thread.join();
+        if let Some(ended) = self.thread.take() {
+            // It has nothing to say that the state does not say. One that is still busy ends by itself.
+            let _ = ended.recv_timeout(PREPARER_STOP_WAIT);
         }
     }
 }
@@ -155,7 +165,7 @@ impl Shared {
         // Even a panic must not leave the writer waiting for ever.
         let _stopped = StopOnDrop(self);
         loop {
-            while self.remove_leftover() || self.step() {}
+            while self.remove_leftover() || self.paced_step() {}
             let state = self.state();
             if state.stopped || state.failed.is_some() {
                 return;
@@ -186,6 +196,22 @@ impl Shared {
             tracing::warn!(path = %path.display(), %error, "cannot remove an unused segment");
         }
         true
+    }
+
+    /// Does one step, and then leaves the disk to the writer for as long again, unless that has no ready segment to go on
+    /// with: zeros at full speed would make every batch wait behind them.
+    fn paced_step(&self) -> bool {
+        let began = Instant::now();
+        let stepped = self.step();
+        let state = self.state();
+        if stepped && state.spares.has_ready() {
+            let in_need = |state: &mut State| !state.stopped && state.spares.has_ready();
+            let paused = self
+                .changed
+                .wait_timeout_while(state, began.elapsed(), in_need);
+            drop(paused.unwrap_or_else(PoisonError::into_inner));
+        }
+        stepped
     }
 
     /// Does one step; answers whether there was one to do.

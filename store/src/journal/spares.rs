@@ -22,6 +22,8 @@ pub(super) struct Spare {
     pub(super) file: Box<dyn SegmentFile>,
     path: PathBuf,
     filled: u64,
+    /// Synced, named durably and locked.
+    finished: bool,
 }
 
 /// What the steps have produced so far.
@@ -76,7 +78,7 @@ impl Spares {
     /// Takes back what a fill step worked on.
     pub(super) fn put_filled(&mut self, spare: Spare) {
         self.filling -= 1;
-        if spare.filled == spare.info.bytes {
+        if spare.finished {
             self.ready.push_back(spare);
         } else {
             self.reserved.push_front(spare);
@@ -94,6 +96,11 @@ impl Spares {
 
     pub(super) fn wants_fill(&self) -> bool {
         !self.reserved.is_empty()
+    }
+
+    /// Whether one is ready, be it the reserve.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Takes the oldest ready one, unless it is the reserve and the caller may not have it.
@@ -142,7 +149,7 @@ impl Maker {
     /// As [`Maker::reserve`]; the limit does not count here.
     pub(super) fn make_now(&mut self) -> Result<Spare> {
         let mut spare = self.reserve(true)?;
-        while spare.filled < spare.info.bytes {
+        while !spare.finished {
             if let Err(error) = self.fill(&mut spare) {
                 self.discard(spare)?;
                 return Err(error);
@@ -185,31 +192,35 @@ impl Maker {
             file,
             path,
             filled: 0,
+            finished: false,
         })
     }
 
-    /// Fills a piece; with the last one the segment is synced, named durably and locked.
+    /// Fills a piece, or when all are filled syncs, names durably and locks the segment. A step each, because the thread can
+    /// be stopped only between two.
     ///
     /// # Errors
     /// As [`Maker::reserve`]. The spare is lost then.
     pub(super) fn fill(&self, spare: &mut Spare) -> Result<()> {
         let (path, total) = (&spare.path, spare.info.bytes);
         let piece = FILL_BYTES.min(total - spare.filled);
-        let filled = spare.file.fill(spare.filled, piece);
-        filled.map_err(|source| self.judge("fill", path, total, source))?;
-        if spare.filled + piece == total {
-            spare
-                .file
-                .finish()
-                .map_err(|source| self.judge("sync", path, total, source))?;
-            let dir = self.directory.path();
-            self.directory
-                .fs()
-                .sync_dir(dir)
-                .map_err(Error::io("sync", dir))?;
-            spare.file.lock().map_err(Error::io("lock", path))?;
+        if piece > 0 {
+            let filled = spare.file.fill(spare.filled, piece);
+            filled.map_err(|source| self.judge("fill", path, total, source))?;
+            spare.filled += piece;
+            return Ok(());
         }
-        spare.filled += piece;
+        spare
+            .file
+            .finish()
+            .map_err(|source| self.judge("sync", path, total, source))?;
+        let dir = self.directory.path();
+        self.directory
+            .fs()
+            .sync_dir(dir)
+            .map_err(Error::io("sync", dir))?;
+        spare.file.lock().map_err(Error::io("lock", path))?;
+        spare.finished = true;
         Ok(())
     }
 

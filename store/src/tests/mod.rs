@@ -8,5 +8,6 @@ mod model;
 mod reopen;
 mod script;
 mod space;
+mod stop;
 mod support;
 mod zombie;

@@ -180,7 +180,7 @@ fn post(producer: &mut Client, text: &str) -> Admission {
         super::harness::queue("q"),
         text,
     );
-    let admission = producer.peer.send(message, None);
+    let admission = producer.peer.send(Box::new(message), None);
     producer.peer.flush_touched();
     admission
 }

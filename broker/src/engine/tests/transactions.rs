@@ -1,10 +1,10 @@
 //! Local transactions: whole or not at all, in memory and spilled.
 
-use super::harness::{Broker, message, queue, texts};
-use crate::limits::TRANSACTION_MEMORY;
+use super::harness::{Broker, message, queue, temporary, texts};
+use crate::limits::{PEER_STAGED_BYTES, PEER_STAGED_SHARE_BYTES, TRANSACTION_MEMORY};
 use crate::outgoing::Reply;
 use crate::peer::{AckKind, Admission};
-use wire::openwire::{TransactionId, XaTransactionId};
+use wire::openwire::{Destination, TransactionId, XaTransactionId};
 
 #[test]
 fn nothing_is_seen_before_the_commit_and_all_after_it() {
@@ -151,7 +151,7 @@ fn what_failed_within_fails_the_commit() {
     client.send_in(&tx, "q", "x");
     let mut bad = message("a", 99, queue("a,b"), "y");
     bad.transaction_id = Some(tx.clone());
-    assert_eq!(client.peer.send(bad, None), Admission::Go);
+    assert_eq!(client.peer.send(Box::new(bad), None), Admission::Go);
     assert_eq!(client.errors().len(), 1);
     let refusal = client.commit(&tx).expect_err("a send of it had failed");
     assert_eq!(refusal.class, "javax.jms.TransactionRolledBackException");
@@ -182,7 +182,7 @@ fn send_much(client: &mut super::harness::Client, tx: &TransactionId) -> usize {
             &format!("{n} {text}"),
         );
         sent.transaction_id = Some(tx.clone());
-        let _ = client.peer.send(sent, None);
+        let _ = client.peer.send(Box::new(sent), None);
     }
     count
 }
@@ -238,4 +238,95 @@ fn a_big_transaction_that_is_rolled_back_or_cut_off_leaves_nothing() {
     client.send("q", "2");
     assert_eq!(texts(&client.expect(&consumer, 2)), ["1", "2"]);
     assert_eq!(broker.engine.usage().in_flight_bytes, 0);
+}
+
+/// Sends a message of this size in a transaction and does not wait.
+fn send_sized(
+    client: &mut super::harness::Client,
+    tx: &TransactionId,
+    to: Destination,
+    size: usize,
+) {
+    client.produced += 1;
+    let text = "x".repeat(size);
+    let mut sent = message(&client.name, client.produced, to, &text);
+    sent.transaction_id = Some(tx.clone());
+    let _ = client.peer.send(Box::new(sent), None);
+}
+
+#[test]
+fn many_transactions_of_one_connection_share_one_budget() {
+    let broker = Broker::start();
+    let mut client = broker.client("a");
+    let open: Vec<_> = (1..=40).map(|number| client.begin(number)).collect();
+    // Each stays below what one transaction may keep in memory.
+    for tx in &open {
+        for _ in 0..10 {
+            send_sized(&mut client, tx, queue("q"), 2_000);
+        }
+    }
+    client.sync();
+    let memory = broker.engine.usage().memory_bytes;
+    assert!(
+        memory <= PEER_STAGED_BYTES + 20_000,
+        "{memory} bytes in memory"
+    );
+    for tx in &open[1..] {
+        client.commit(tx).expect("commits");
+    }
+    client.rollback(&open[0]).expect("rolls back");
+    assert_eq!(broker.messages("q"), 390);
+    assert!(broker.engine.memory.has_room_for_transactions());
+    let broker = broker.restart(client);
+    assert_eq!(broker.messages("q"), 390);
+}
+
+#[test]
+fn transactions_of_all_connections_share_the_memory_and_nobody_starves() {
+    let limit = 100_000;
+    let broker = Broker::start_with(|settings| settings.memory_limit = limit);
+    let mut clients: Vec<_> = (0..10)
+        .map(|n| broker.client(&format!("client-{n}")))
+        .collect();
+    let open: Vec<_> = clients.iter_mut().map(|client| client.begin(1)).collect();
+    for (client, tx) in clients.iter_mut().zip(&open) {
+        for _ in 0..6 {
+            send_sized(client, tx, queue("q"), 2_000);
+        }
+        client.sync();
+    }
+    let memory = broker.engine.usage().memory_bytes;
+    let allowed = limit / 2 + 10 * PEER_STAGED_SHARE_BYTES;
+    assert!(memory <= allowed + 5_000, "{memory} bytes in memory");
+    for (client, tx) in clients.iter_mut().zip(&open) {
+        client.commit(tx).expect("commits");
+    }
+    assert_eq!(broker.messages("q"), 60);
+}
+
+#[test]
+fn what_cannot_wait_in_the_store_is_refused_and_does_not_stay_in_memory() {
+    let broker = Broker::start();
+    let mut client = broker.client("a");
+    let replies = temporary("a:1");
+    client
+        .peer
+        .add_temporary(replies.clone())
+        .expect("a temporary queue");
+    let open: Vec<_> = (1..=8).map(|number| client.begin(number)).collect();
+    for tx in &open {
+        for _ in 0..10 {
+            send_sized(&mut client, tx, replies.clone(), 4_000);
+        }
+    }
+    client.sync();
+    assert!(!client.errors().is_empty());
+    let memory = broker.engine.usage().memory_bytes;
+    assert!(memory <= PEER_STAGED_BYTES, "{memory} bytes in memory");
+    client.commit(&open[0]).expect("it fitted");
+    assert!(client.commit(&open[7]).is_err(), "a send of it was refused");
+    for tx in &open[1..7] {
+        let _ = client.commit(tx);
+    }
+    assert!(broker.engine.memory.has_room_for_transactions());
 }

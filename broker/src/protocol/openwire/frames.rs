@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Buf, BufMut, BytesMut};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
 use wire::openwire::{Command, Decoder, frame_length};
 
 use crate::limits;
@@ -20,7 +21,7 @@ const PREFIX: usize = 4;
 
 /// The frames of one connection.
 pub(super) struct Frames {
-    socket: Arc<TcpStream>,
+    socket: OwnedReadHalf,
     buffer: BytesMut,
     large: Option<Large>,
     /// Largest frame accepted now, without its size prefix.
@@ -38,7 +39,7 @@ struct Large {
 
 impl Frames {
     /// Reads `socket`, accepting frames of up to `limit` bytes.
-    pub(super) fn new(socket: Arc<TcpStream>, limit: usize) -> Frames {
+    pub(super) fn new(socket: OwnedReadHalf, limit: usize) -> Frames {
         Frames {
             socket,
             buffer: BytesMut::new(),
@@ -99,20 +100,11 @@ impl Frames {
 
     /// Waits for bytes and takes what is there; 0 is the end of the stream.
     pub(super) async fn fill(&mut self) -> io::Result<usize> {
-        loop {
-            // A socket that always has more must not keep its thread for itself.
-            tokio::task::consume_budget().await;
-            self.socket.readable().await?;
-            match self.read_once() {
-                Ok(count) => {
-                    self.reads.fetch_add(1, Ordering::Relaxed);
-                    return Ok(count);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        // The read of the half, unlike `try_read`, knows that a read which did not fill the buffer leaves nothing, and
+        // spares the system call that would find nothing.
+        let count = self.read_once().await?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        Ok(count)
     }
 
     /// Reads and forgets until the peer ends the stream.
@@ -123,7 +115,7 @@ impl Frames {
         }
     }
 
-    fn read_once(&mut self) -> io::Result<usize> {
+    async fn read_once(&mut self) -> io::Result<usize> {
         if let Some(large) = &mut self.large {
             let missing = large.total - large.bytes.len();
             if large.bytes.len() == large.bytes.capacity() {
@@ -131,12 +123,12 @@ impl Frames {
                 large.bytes.reserve(step.min(missing));
             }
             let mut window = (&mut large.bytes).limit(missing);
-            return self.socket.try_read_buf(&mut window);
+            return self.socket.read_buf(&mut window).await;
         }
         if self.buffer.is_empty() && self.buffer.capacity() < limits::READ_BYTES {
             self.buffer = BytesMut::with_capacity(limits::READ_BYTES);
         }
         self.buffer.reserve(limits::READ_BYTES / 4);
-        self.socket.try_read_buf(&mut self.buffer)
+        self.socket.read_buf(&mut self.buffer).await
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::BytesMut;
-use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use wire::detect::{Detection, detect};
 use wire::openwire::{
     Command, Decoder, Encoder, Negotiated, Offer, WireFormatInfo, initial_format, negotiate,
@@ -15,7 +15,7 @@ use crate::connection::{EdgeSettings, End};
 /// Says our WireFormatInfo at once, waits for the peer's, and agrees.
 pub(super) async fn run(
     settings: &EdgeSettings,
-    socket: &TcpStream,
+    socket: &OwnedWriteHalf,
     frames: &mut Frames,
 ) -> Result<Negotiated, End> {
     let mine = WireFormatInfo::offer(&Offer {
@@ -29,7 +29,7 @@ pub(super) async fn run(
     Ok(negotiate(&mine, &theirs)?)
 }
 
-async fn say(mine: &WireFormatInfo, socket: &TcpStream) -> Result<(), End> {
+async fn say(mine: &WireFormatInfo, socket: &OwnedWriteHalf) -> Result<(), End> {
     let mut buffer = BytesMut::new();
     Encoder::new(initial_format()).encode(&mine.clone().into(), &mut buffer)?;
     let mut rest = &buffer[..];

@@ -21,15 +21,16 @@ use crate::outbox::Outbox;
 /// Serves a socket until it ends.
 pub(crate) async fn serve(
     edge: &Arc<Edge>,
-    socket: Arc<TcpStream>,
+    socket: TcpStream,
     remote: SocketAddr,
     place: WaitingPlace,
 ) -> End {
-    let mut frames = Frames::new(Arc::clone(&socket), limits::MAX_EARLY_FRAME_BYTES);
+    let (reader, writer) = socket.into_split();
+    let mut frames = Frames::new(reader, limits::MAX_EARLY_FRAME_BYTES);
     let evicted = place.evicted().clone();
     let patience = edge.settings.handshake_timeout;
     let agreed = tokio::select! {
-        agreed = timeout(patience, handshake::run(&edge.settings, &socket, &mut frames)) => agreed,
+        agreed = timeout(patience, handshake::run(&edge.settings, &writer, &mut frames)) => agreed,
         () = evicted.cancelled() => return End::Crowded,
         () = edge.stop.cancelled() => return End::Stopped,
     };
@@ -40,7 +41,7 @@ pub(crate) async fn serve(
     };
     place.spoke();
 
-    let outbox = Outbox::new(socket, Box::new(OpenWire::new(Encoder::new(agreed.format))));
+    let outbox = Outbox::new(writer, Box::new(OpenWire::new(Encoder::new(agreed.format))));
     let writer = tokio::spawn({
         let outbox = Arc::clone(&outbox);
         async move { outbox.run_writer().await }

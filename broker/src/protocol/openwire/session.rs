@@ -93,7 +93,7 @@ impl Session {
     /// Executes one command.
     pub(super) fn handle(&mut self, command: Command) -> Result<Step, End> {
         match command {
-            Command::Message(message) => return self.send(*message),
+            Command::Message(message) => return self.send(message),
             Command::MessageAck(ack) => self.acknowledge(*ack)?,
             Command::MessagePull(pull) => self.pull(&pull)?,
             Command::TransactionInfo(info) => self.transact(*info)?,
@@ -224,7 +224,7 @@ impl Session {
         })
     }
 
-    fn send(&mut self, message: Message) -> Result<Step, End> {
+    fn send(&mut self, message: Box<Message>) -> Result<Step, End> {
         let answer = wanted(&message.base);
         match self.peer()?.send(message, answer) {
             Admission::Go => Ok(Step::Go),

@@ -7,6 +7,8 @@ use super::rig::Rig;
 use super::step::{Step, producer_id};
 use crate::fs::sim::{Choice, OpKind, SimFs};
 use crate::index::Backend;
+use crate::index::database::Form;
+use crate::index::generation::form_of;
 use crate::position::{QueueId, SegmentNumber, Seq};
 
 fn pages_in_database(rig: &mut Rig) -> usize {
@@ -218,13 +220,53 @@ fn a_full_disk_shows_before_the_database_is_touched() {
     assert!(rig.checkpoint());
     rig.messages(1, 100..130);
     let before = fs.content(&rig.index_dir().join("control"));
-    fs.set_space(Some(1 << 20));
+    fs.set_space(Some(1 << 8));
     assert!(!rig.checkpoint());
     assert_eq!(fs.content(&rig.index_dir().join("control")), before);
     assert!(!rig.index().begin_anew, "the database is as it was");
     fs.set_space(None);
     assert!(rig.checkpoint());
     rig.reopen();
+    rig.check();
+}
+
+#[test]
+fn an_index_that_outgrows_its_file_moves_into_sled_and_back() {
+    let mut rig = Rig::new(Backend::Fitting);
+    let form = |rig: &mut Rig| {
+        let stable = rig.index().stable.as_ref();
+        form_of(&stable.expect("a checkpoint was written").generation)
+    };
+    rig.step(Step::Queue(1));
+    rig.step(Step::Queue(2));
+    rig.messages(1, 1..10);
+    assert!(rig.checkpoint());
+    assert_eq!(form(&mut rig), Form::File);
+    rig.messages(1, 10..1_000);
+    let mut next = 1;
+    for _ in 0..3 {
+        assert!(rig.checkpoint());
+        rig.messages(2, next..next + 1);
+        next += 1;
+    }
+    assert_eq!(form(&mut rig), Form::Sled);
+    rig.reopen();
+    assert_eq!(rig.rebuilt, None);
+    rig.check();
+    for seq in 1..1_000 {
+        rig.step(Step::Removed {
+            queue: 1,
+            seqs: vec![seq],
+        });
+    }
+    for _ in 0..3 {
+        assert!(rig.checkpoint());
+        rig.messages(2, next..next + 1);
+        next += 1;
+    }
+    assert_eq!(form(&mut rig), Form::File);
+    rig.reopen();
+    assert_eq!(rig.rebuilt, None);
     rig.check();
 }
 

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod damage;
+mod giving_up;
 mod model;
 mod reference;
 mod rig;

@@ -207,6 +207,17 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(24), ..ProptestConfig::default() })]
+
+    #[test]
+    fn and_so_it_does_where_it_moves_between_a_file_and_sled(
+        acts in proptest::collection::vec(act(), 1..120)
+    ) {
+        explore(Backend::Fitting, acts);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: cases(12), ..ProptestConfig::default() })]
 
     #[test]

@@ -1,0 +1,118 @@
+"""Judges the goals of workloads.py by what was measured, and says for each one missed whether physics forbade it here.
+
+Two floors are known: the raw disk of the same minutes (a lone synchronous producer cannot send faster than the disk
+makes one write durable), and the client's own CPU (with a broker that costs nothing, N cores still carry only N / CPU per message).
+"""
+
+from dataclasses import dataclass
+
+from summary import median, percentile
+from tables import group_runs, measures, number
+from workloads import EVERYBODY, GOALS
+
+# Where more is worse, by measure; for everything else more is better.
+LESS_IS_BETTER = {
+    "latency_us.p50": "p50, us", "latency_us.p99": "p99, us", "latency_us.p99.9": "p99.9, us", "cpu_us": "broker CPU, us/message",
+    "hwm_kib": "highest RSS, KiB", "pause_ms": "takeover, ms", "ready_ms": "start to ready, ms", "idle_rss_kib": "idle RSS, KiB",
+    "first_message_ms": "time to first message, ms", "syncs_per_message": "syncs per message",
+}
+
+
+@dataclass
+class Verdict:
+    goal: object
+    value: float | None
+    reached: bool | None  # None: not measured
+    why: str
+
+    @property
+    def word(self):
+        return {True: "yes", False: "no", None: "not measured"}[self.reached]
+
+
+def judge(data, goals=GOALS):
+    return [_judge(data, goal) for goal in goals]
+
+
+def _judge(data, goal):
+    value = _value(data, goal)
+    if value is None:
+        return Verdict(goal, None, None, "")
+    reached = value >= goal.limit if goal.at_least else value <= goal.limit
+    return Verdict(goal, value, reached, "" if reached else _why(data, goal))
+
+
+def _value(data, goal):
+    runs = group_runs(data, goal.group)
+    ours = _statistic(runs.get((goal.row, "holdfast"), []), goal)
+    if ours is None:
+        return None
+    if goal.against:
+        theirs = median(measures(runs.get((goal.row, goal.against), []), goal.measure))
+        return ours / theirs if theirs else None
+    if goal.beyond:
+        other = _statistic(runs.get((goal.beyond, "holdfast"), []), goal)
+        return None if other is None else ours - other
+    return ours
+
+
+def _statistic(runs, goal):
+    found = measures(runs, goal.measure)
+    return percentile(found, 99) if goal.statistic == "p99" else median(found)
+
+
+def _why(data, goal):
+    runs = group_runs(data, goal.group)
+    ours, disk = runs.get((goal.row, "holdfast"), []), runs.get((goal.row, "disk"), [])
+    wanted = goal.limit
+    if goal.against:
+        wanted *= median(measures(runs[goal.row, goal.against], goal.measure))
+    floor = {name: median([run["direct_dsync"][name] for run in disk]) for name in ("per_second", "p99")} if disk else {}
+    if goal.measure == "per_second":
+        bound = client_bound(data, ours)
+        if floor and goal.row.startswith("1 producer") and "," not in goal.row and floor["per_second"] < wanted:
+            return f"the disk alone makes {number(floor['per_second'], 0)} writes/s durable, {number(wanted, 0)} are wanted"
+        if bound and bound < wanted:
+            return f"a broker that costs nothing would reach {number(bound, 0)}/s, {number(wanted, 0)} are wanted: the client's CPU is the floor"
+    if goal.measure == "latency_us.p99" and floor and floor["p99"] > wanted:
+        return f"p99 of the disk alone is {number(floor['p99'], 0)} us"
+    return "no floor forbids it"
+
+
+def client_bound(data, runs):
+    """Messages per second if the broker cost nothing, by the client's CPU per message."""
+    cost = median(measures(runs, "client_us"))
+    return data["machine"]["cores"] * 1e6 / cost if cost and data["machine"].get("cores") else None
+
+
+def goals_table(verdicts):
+    lines = [["workload", "goal", "measured", "reached", "why not"]]
+    for verdict in verdicts:
+        goal = verdict.goal
+        unit = "x" if goal.against else ""
+        shown = verdict.value / 1024 if verdict.value is not None and goal.measure.endswith("_kib") else verdict.value
+        measured = number(shown, 2 if goal.against or (shown or 0) < 10 else 0)
+        unit = " MiB" if goal.measure.endswith("_kib") else unit
+        lines.append([f"{goal.group}: {goal.row}", goal.text, measured + (unit if shown is not None else ""), verdict.word, verdict.why])
+    return lines
+
+
+def losses(data):
+    """Every measure of every row in which another broker's median is better than ours."""
+    lines = [["workload", "measure", "holdfast", "better", "ranges overlap"]]
+    for group in data["groups"]:
+        runs = group_runs(data, group)
+        for row in dict.fromkeys(row for row, _ in runs):
+            for measure, label in {"per_second": "messages/s", **LESS_IS_BETTER}.items():
+                ours = measures(runs.get((row, "holdfast"), []), measure)
+                for broker in EVERYBODY[1:]:
+                    theirs = measures(runs.get((row, broker), []), measure)
+                    if ours and theirs and _worse(ours, theirs, measure):
+                        overlap = min(ours) <= max(theirs) and min(theirs) <= max(ours)
+                        digits = 3 if measure == "syncs_per_message" else 1 if median(ours) < 100 else 0
+                        lines.append([f"{group}: {row}", label, number(median(ours), digits), f"{broker} {number(median(theirs), digits)}", "yes" if overlap else "no"])
+    return lines
+
+
+def _worse(ours, theirs, measure):
+    return median(ours) > median(theirs) if measure in LESS_IS_BETTER else median(ours) < median(theirs)

@@ -1,0 +1,155 @@
+"""Takeover: how long the stock client waits for its next acknowledged send after the master's end, and where that time goes.
+
+Holdfast runs under scripts/chaos.sh, which also judges that nothing was lost; its kept logs give the steps. ActiveMQ runs as a
+master and a slave on one directory under the same client (tests/interop/java/Chaos.java), one kill a round, because each takes
+seconds. Every kill is a run of its own in the results.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+from brokers import ActiveMq
+from process import Failed, Process, track, untrack
+from progress import Progress
+
+SCENARIOS = [("SIGKILL", "KILL", 0), ("SIGTERM", "TERM", 0), ("SIGKILL, 600,000 queued", "KILL", 600_000)]
+POLLS = [("activemq", 10_000), ("activemq, poll 1 s", 1_000)]
+SECONDS, EVERY = 60, 3
+QUICK_SECONDS, QUICK_BACKLOG = 8, 10_000
+SLACK_MS = 5  # a pause that began this long after the kill, by another process' clock reading, is still the kill's
+
+
+def run_group(bench, group):
+    seconds = QUICK_SECONDS if bench.quick else SECONDS
+    peers = POLLS if bench.among(("activemq",)) else []
+    round_steps = [(f"takeover: {name}", seconds + 15 + backlog / 20_000) for name, _, backlog in SCENARIOS]
+    round_steps += [(f"takeover: {name}", 40) for name, _ in peers]
+    progress = Progress(round_steps * bench.rounds)
+    for number in range(1, bench.rounds + 1):
+        for name, signal, backlog in SCENARIOS:
+            progress.step(f"takeover: {name}")
+            bench.quiet()
+            _holdfast(bench, group, name, signal, min(backlog, QUICK_BACKLOG) if bench.quick else backlog, seconds, number)
+        for name, poll in peers:
+            progress.step(f"takeover: {name}")
+            bench.quiet()
+            _activemq(bench, group, name, poll, number)
+    progress.finish()
+
+
+def estimate(bench, _group):
+    seconds = QUICK_SECONDS if bench.quick else SECONDS
+    return bench.rounds * (sum(seconds + 15 + backlog / 20_000 for _, _, backlog in SCENARIOS) + 40 * len(POLLS))
+
+
+# Holdfast
+
+def _holdfast(bench, group, row, signal, backlog, seconds, number):
+    command = ["scripts/chaos.sh", "--brokers", "2", "--seconds", str(seconds), "--every", str(EVERY), "--signal", signal, "--keep"]
+    command += ["--backlog", str(backlog)] if backlog else []
+    # SIGTERM lets the script end its brokers; it is not one process but their parent.
+    with tempfile.TemporaryFile("w+") as output:
+        child = track(subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "HOLDFAST": str(bench.binary)}))
+        try:
+            child.wait(seconds * 3 + 300)
+        finally:
+            child.terminate()
+            child.wait()
+            untrack(child)
+        output.seek(0)
+        text = output.read()
+    kept = re.search(r"^kept (\S+)$", text, re.M)
+    try:
+        if child.returncode != 0 or not kept:
+            raise Failed(text[-800:])
+        for values in pauses(pathlib.Path(kept[1])):
+            bench.record(group, row, "holdfast", number, values)
+    except (Failed, OSError) as error:
+        bench.failed(group, row, "holdfast", number, error)
+    finally:
+        if kept:
+            shutil.rmtree(kept[1], ignore_errors=True)
+
+
+def pauses(folder):
+    """One record per kill: the longest pause of a producer, and the steps that it consists of."""
+    kills = [int(line) for line in (folder / "kills").read_text().split()]
+    gaps = read_gaps((folder / "client.log").read_text())
+    events = sorted(_events(folder), key=lambda event: event["at_ms"])
+    for index, kill in enumerate(kills):
+        until = kills[index + 1] if index + 1 < len(kills) else kill + EVERY * 1000
+        pause = pause_after(kill, until, gaps)
+        if pause is None:
+            continue  # the producers had ended before
+        length, end = pause
+        mine = [event for event in events if kill - 1 <= event["at_ms"] < until]
+        yield {"pause_ms": length, **_steps(kill, end, mine)}
+
+
+def read_gaps(text):
+    """(milliseconds, end as unix milliseconds) of every pause the client noticed."""
+    return [(float(length), int(end)) for length, end in re.findall(r"^gap ([\d.]+) ms until (\d+)$", text, re.M)]
+
+
+def pause_after(kill, until, gaps):
+    """The longest pause that spans or closely follows the kill."""
+    mine = [(length, end) for length, end in gaps if kill <= end < until and end - length <= kill + SLACK_MS]
+    return max(mine, default=None)
+
+
+def _events(folder):
+    for path in folder.glob("b*.log"):
+        for line in path.read_text(errors="replace").splitlines():
+            if line.startswith("{") and '"timestamp"' in line:
+                event = json.loads(line)
+                moment = datetime.datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00"))
+                yield {**event, "at_ms": moment.timestamp() * 1e3}
+
+
+def _steps(kill, end, events):
+    ready = next((event for event in events if event.get("event") == "master.ready"), None)
+    finished = next((event for event in events if event.get("event") == "recovery.finished"), None)
+    if not ready:
+        return {}
+    steps = {key: ready[key] for key in ready if key.endswith("_ms") and key not in ("at_ms",)}
+    steps["before_ms"] = ready["at_ms"] - kill - ready.get("total_ms", 0)
+    steps["client_ms"] = max(0.0, end - ready["at_ms"])
+    if finished:
+        steps |= {"replayed_mib": finished["bytes"] / 2**20, "replayed_records": finished["records"]}
+    return {"steps": steps}
+
+
+# ActiveMQ
+
+def _activemq(bench, group, name, poll_ms, number):
+    broker = ActiveMq(poll_ms)
+    classes = subprocess.run(["scripts/java.sh", "debian"], capture_output=True, text=True, check=True).stdout.strip()
+    with bench.fresh() as directory:
+        master = broker.start(directory, name="bench", log="one.log")
+        slave = client = None
+        try:
+            slave = broker.start(directory, wait=False, name="bench", log="two.log")
+            seconds = 2 + 3 + 2 * poll_ms // 1000 + 5
+            client = Process(["java", "-cp", classes, "Chaos", f"failover:({master.url},{slave.url})", "chaos", str(seconds), "1024", "client", "1", "1"],
+                             directory / "client.log")
+            time.sleep(5)  # until the slave waits for the lock and the client is warm
+            kill = time.time() * 1e3
+            master.kill()
+            client.child.wait(seconds + 120)
+            pause = pause_after(kill, kill + 120_000, read_gaps(client.log.read_text()))
+            if pause is None:
+                raise Failed(f"no pause seen: {client.tail()}")
+            bench.record(group, "SIGKILL", name, number, {"pause_ms": pause[0]})
+        except (Failed, OSError, subprocess.SubprocessError) as error:
+            bench.failed(group, "SIGKILL", name, number, error)
+        finally:
+            for process in (client, slave, master):
+                if process:
+                    process.kill()
