@@ -80,4 +80,4 @@ if [[ " $* " != *" --list "* && " $* " != *" --help "* && "${1:-}" != report ]];
     fi
     [[ " $* " == *" --holdfast "* ]] || cargo build --release -q
 fi
-exec python3 scripts/bench/main.py "$@"
+exec python3 -B scripts/bench/main.py "$@"

@@ -4,8 +4,13 @@
 //! with the [`ConnectOptions`]; [`Connection::session`] opens a [`Session`] of one [`AckMode`]; it makes a [`Producer`]
 //! ([`Producer::send`] returns once the broker has the message on disk) and a [`Consumer`] ([`Consumer::receive`],
 //! [`Consumer::acknowledge`]); [`Session::commit`] ends a transaction. Below them, `exchange` matches answers to
-//! requests and deliveries to consumers, and `link` owns the socket. [`Reconnect`] tries several addresses in turn, and
-//! [`Resender`] sends through it so that each message is stored once, however often the master dies.
+//! requests and deliveries to consumers (a `mailbox` each), and `link` owns the socket. [`Reconnect`] tries several
+//! addresses in turn, and [`Resender`] sends through it so that each message is stored once, however often the master
+//! dies.
+//!
+//! What must be fast is done once a burst rather than once a message: commands that nobody waits for share a write, all
+//! commands of one read are handed over before a consumer is woken, and [`AckMode::DupsOk`] acknowledges ranges.
+//! [`Producer::send_pipelined`] and [`Consumer::take_at_hand`] are the ways in.
 //!
 //! Guarantees: one socket per connection, two tasks, all mailboxes bounded; whatever a broker sends costs at most its
 //! own connection; dropping a connection ends its tasks.

@@ -1,8 +1,8 @@
 """The two load generators, behind one function each: the stock ActiveMQ client (JmsBench) and `holdfast bench`.
 
 Both give {"messages", "seconds", "per_second", "latency_us", "client_cpu_seconds"} and whatever else they said under "said". The
-stock client waits for a word before it starts measuring, so `counter` covers exactly the measured stretch; the own client has no
-such stop, so there the counter covers its warm-up too, and the messages counted with it are all it moved.
+stock client waits for a word before it starts measuring, so `counter` covers exactly the measured stretch. The own client has no
+such stop: there `counter` and `messages` cover the warm-up too, while `per_second` and `latency_us` leave it out.
 """
 
 import json
@@ -43,7 +43,7 @@ def stock(url, verb, options, counter=None):
         if not line.strip():
             raise Failed(f"JmsBench {verb} failed: {_all(errors)}")
     result = json.loads(line)
-    return {**result, **counted, "counted_messages": result["messages"]}
+    return {**result, **counted}
 
 
 def own(binary, url, options, counter=None, judged=True):
@@ -73,12 +73,11 @@ def own(binary, url, options, counter=None, judged=True):
 
 
 def _figures(said, options):
-    """A filling run is judged by its sends, a draining one and a pair by what arrived."""
-    receives = str(options.get("consumers", 1)) != "0"
-    moved = said["received"] if receives else said["sent"]
-    return {"messages": moved, "counted_messages": moved, "seconds": said["seconds"],
-            "per_second": said["receive_per_second"] if receives else said["send_per_second"],
-            "latency_us": said["send_latency_us"] or said["end_to_end_us"]}
+    """A filling run is judged by its sends, a draining one and a pair by what arrived (foreign: sent by an earlier run)."""
+    receives = options.get("consumers", 1) != 0
+    moved = said["received"] + said["foreign"] if receives else said["sent"]
+    return {"messages": moved, "seconds": said["seconds"], "latency_us": said["send_latency_us"],
+            "per_second": said["receive_per_second"] if receives else said["send_per_second"]}
 
 
 def _all(file):

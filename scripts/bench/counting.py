@@ -113,7 +113,8 @@ def _parse(text):
     for line in text.splitlines():
         fields = line.split(";")
         if len(fields) > 2 and "sys_enter_" in fields[2]:
-            counts[fields[2].split("sys_enter_")[1]] = int(fields[0])  # "<not counted>" is a ValueError
+            # "not counted" is said of threads that never ran; "not supported" is a ValueError.
+            counts[fields[2].split("sys_enter_")[1]] = 0 if "not counted" in fields[0] else int(fields[0])
     if not counts:
         raise ValueError("perf counted nothing")
     return counts

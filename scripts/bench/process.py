@@ -25,6 +25,8 @@ class Process:
     def __init__(self, command, log, environment=None):
         self.log = pathlib.Path(log)
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        # A broker that is started again writes on; only what this process says counts.
+        self.log_start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as output:
             self.started = time.monotonic()
             self.child = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
@@ -35,11 +37,17 @@ class Process:
     def pid(self):
         return self.child.pid
 
-    def wait_for(self, pattern, seconds=60, after=0):
-        """Milliseconds since the start when the log, from byte `after`, shows the pattern; raises when it does not."""
+    def said(self):
+        """What it wrote since its start."""
+        with open(self.log, "rb") as log:
+            log.seek(self.log_start)
+            return log.read().decode(errors="replace")
+
+    def wait_for(self, pattern, seconds=60):
+        """Milliseconds since the start when its log shows the pattern; raises when it does not."""
         wanted = re.compile(pattern)
         while time.monotonic() - self.started < seconds:
-            if wanted.search(self.log.read_text(errors="replace")[after:]):
+            if wanted.search(self.said()):
                 return (time.monotonic() - self.started) * 1e3
             if self.child.poll() is not None:
                 raise Failed(f"{self.child.args[0]} ended with {self.child.returncode}: {self.tail()}")
@@ -47,7 +55,7 @@ class Process:
         raise Failed(f"no '{pattern}' from {self.child.args[0]} within {seconds} s: {self.tail()}")
 
     def tail(self):
-        return self.log.read_text(errors="replace")[-600:].strip()
+        return self.said()[-600:].strip()
 
     def cpu_seconds(self):
         """User and system time of all threads, the ended ones too."""

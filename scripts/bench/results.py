@@ -24,8 +24,7 @@ class Results:
         self._save()
 
     def begin(self, group, rounds):
-        self.data["groups"][group] = {"began": now(), "ended": None, "rounds": rounds, "runs": []}
-        self._save()
+        self.data["groups"][group] = {"began": now(), "ended": None, "rounds": rounds, "runs": []}  # not saved yet: a busy machine must not cost the last results
 
     def add(self, group, row, broker, number, values=None, error=None):
         run = {"row": row, "broker": broker, "round": number, "at": now()}

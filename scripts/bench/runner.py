@@ -77,7 +77,7 @@ def _drive(bench, row, running):
 
 def values(result, memory):
     """What is kept of a run: everything per message, and the counts it came from."""
-    messages = result["counted_messages"]
+    messages = result["messages"]
     per_message = lambda amount, factor: None if amount is None or not messages else amount * factor / messages
     said = result.get("said")
     return {

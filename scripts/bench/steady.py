@@ -56,7 +56,7 @@ def _long_run(bench, group, broker, rate, seconds):
         result = clients.own(bench.binary, running.url, {**LOAD, "rate": rate, "duration": f"{seconds}s", "warmup": f"{WARMUP_SECONDS}s"}, Counter(running))
         values = runner.values(result, running.memory_kib())
         series = result["said"]["series"]
-        marks = list(_marks(running.log.read_text(errors="replace"), began + WARMUP_SECONDS))
+        marks = list(_marks(running.said(), began + WARMUP_SECONDS))
     bench.record(group, "70 % load", broker.name, 1, {**values, **judge(series), "rate": rate, "series": series, "marks": marks})
 
 

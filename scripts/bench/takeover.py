@@ -23,6 +23,8 @@ SCENARIOS = [("SIGKILL", "KILL", 0), ("SIGTERM", "TERM", 0), ("SIGKILL, 600,000 
 POLLS = [("activemq", 10_000), ("activemq, poll 1 s", 1_000)]
 SECONDS, EVERY = 60, 3
 QUICK_SECONDS, QUICK_BACKLOG = 8, 10_000
+LONG_SECONDS = 180  # the client of ActiveMQ's takeover goes on until its pause is over, at most half of this
+HICCUP_MS = 100  # no JVM starts serving in less; a shorter pause across the kill was the client's own
 SLACK_MS = 5  # a pause that began this long after the kill, by another process' clock reading, is still the kill's
 
 
@@ -136,16 +138,13 @@ def _activemq(bench, group, name, poll_ms, number):
         slave = client = None
         try:
             slave = broker.start(directory, wait=False, name="bench", log="two.log")
-            seconds = 2 + 3 + 2 * poll_ms // 1000 + 5
-            client = Process(["java", "-cp", classes, "Chaos", f"failover:({master.url},{slave.url})", "chaos", str(seconds), "1024", "client", "1", "1"],
+            client = Process(["java", "-cp", classes, "Chaos", f"failover:({master.url},{slave.url})", "chaos", str(LONG_SECONDS), "1024", "client", "1", "1"],
                              directory / "client.log")
-            time.sleep(5)  # until the slave waits for the lock and the client is warm
+            client.wait_for("gap ", 60)  # its first send, which loads half of the client's classes, never takes less than 10 ms
+            time.sleep(4)  # until the slave waits for the lock and the client is warm
             kill = time.time() * 1e3
             master.kill()
-            client.child.wait(seconds + 120)
-            pause = pause_after(kill, kill + 120_000, read_gaps(client.log.read_text()))
-            if pause is None:
-                raise Failed(f"no pause seen: {client.tail()}")
+            pause = _wait_for_pause(client, kill)
             bench.record(group, "SIGKILL", name, number, {"pause_ms": pause[0]})
         except (Failed, OSError, subprocess.SubprocessError) as error:
             bench.failed(group, "SIGKILL", name, number, error)
@@ -153,3 +152,14 @@ def _activemq(bench, group, name, poll_ms, number):
             for process in (client, slave, master):
                 if process:
                     process.kill()
+
+
+def _wait_for_pause(client, kill):
+    """Milliseconds and end of the pause; the client prints it when its next send is answered, and is ended then."""
+    deadline = time.monotonic() + LONG_SECONDS / 2
+    while time.monotonic() < deadline:
+        pause = pause_after(kill, kill + LONG_SECONDS * 1e3, read_gaps(client.said()))
+        if pause and pause[0] > HICCUP_MS:
+            return pause
+        time.sleep(0.1)
+    raise Failed(f"no pause seen: {client.tail()}")

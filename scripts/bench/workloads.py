@@ -56,7 +56,7 @@ def _own(group, name, brokers=EVERYBODY, fill=None, broker_options=(), guess=Non
 
 
 def _fill(messages):
-    return {"producers": 4, "consumers": 0, "window": 256, "messages": messages, "warmup": "0s"}
+    return {"producers": 4, "consumers": 0, "transaction": 200, "messages": messages, "warmup": "0s"}
 
 
 _SLOW = [("0.3 ms", "300us"), ("1 ms", "1ms"), ("5 ms", "5ms")]
@@ -139,13 +139,13 @@ def rows_of(group, quick=False):
 
 def _small(row):
     """The same row, over in a second or two."""
-    fill = row.fill and {**row.fill, "messages": 2000}
+    fill = row.fill and {**row.fill, "messages": 10_000}
     return dataclasses.replace(row, options={key: _smaller(row, key, value) for key, value in row.options.items()}, fill=fill, guess={})
 
 
 def _smaller(row, key, value):
     if key == "messages":
-        return 2000 if row.fill else 10 if "size" in row.options and value <= 100 else max(1000, value // 60)
+        return 10_000 if row.fill else 10 if "size" in row.options and value <= 100 else max(1000, value // 60)
     if key == "fill":
         return max(1000, value // 60)
     if key in ("seconds", "duration", "warmup"):

@@ -15,7 +15,7 @@ use crate::apply::apply_batch;
 use crate::chunk::Chunk;
 use crate::clock;
 use crate::compact::{self, Moved, Moves};
-use crate::core::Core;
+use crate::core::{Applied, Core};
 use crate::error::{Error, Result};
 use crate::gather::Gather;
 use crate::inbox::{Inbox, Next};
@@ -226,7 +226,8 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         } = self;
         drop(writer);
         drop(outlet);
-        if !finish(&core, &ending) {
+        let (ended, index) = finish(&core, &ending);
+        if !ended {
             // Dropping gives the lock back without the note that nothing of us is left running.
             tracing::warn!("maintenance hangs: the next master will not trust the index files");
             return Ok(());
@@ -235,6 +236,8 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         if let Err(error) = ending.held.release() {
             tracing::warn!(%error, "the next master will not know that this one ended in order");
         }
+        // Giving back all that memory takes longer than everything before.
+        drop(index);
         Ok(())
     }
 
@@ -256,13 +259,15 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     }
 }
 
-/// Stops maintenance and closes the index, within a limit. False: the thread hangs in a file operation, and will find the
-/// store stopped afterwards.
-fn finish(core: &Core, ending: &Ending) -> bool {
+/// Stops maintenance and closes the index's files, within a limit. False: the thread hangs in a file operation, and will
+/// find the store stopped afterwards. What is left of the index is only memory.
+fn finish(core: &Core, ending: &Ending) -> (bool, Option<Applied>) {
     // The lock is still ours: a checkpoint that is nearly through is finished, everything else is left as it is.
     core.signals.stop();
     let ended = ending.upkeep.recv_timeout(limits::UPKEEP_STOP_WAIT);
-    core.stop();
-    drop(core.take_index());
-    ended != Err(RecvTimeoutError::Timeout)
+    let mut index = core.take_index();
+    if let Some(applied) = &mut index {
+        applied.index.close();
+    }
+    (ended != Err(RecvTimeoutError::Timeout), index)
 }

@@ -156,7 +156,8 @@ impl<T> Upkeep<T> {
             .core
             .with_index(|applied| applied.index.begin_sweep(now_ms))?;
         let Some(sweep) = begun else { return Ok(()) };
-        let looked = sweep.look();
+        let looked = sweep.look_while(&|| self.go_on().is_ok());
+        self.go_on()?;
         let swept = self
             .core
             .with_index(|applied| applied.index.finish_sweep(looked))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::key::{PRODUCER, PageKey};
 use super::snapshot::{Body, Snapshot, Stop, Work, Written};
+use super::source::Source;
 use crate::index::Index;
 use crate::index::control::Image;
 use crate::journal::After;
@@ -93,6 +94,11 @@ impl Index {
             Err(stop) => self.failed(stop),
         }
         stable
+    }
+
+    /// Closes the database: from here on this index touches no file.
+    pub(crate) fn close(&mut self) {
+        self.source = Source::empty(self.source.place().clone());
     }
 
     fn failed(&mut self, stop: Stop) {

@@ -101,13 +101,21 @@ impl Sweep {
     /// # Errors
     /// Trouble with the database, or a damaged value.
     pub(crate) fn look(&self) -> Result<Swept, Trouble> {
+        self.look_while(&|| true)
+    }
+
+    /// As [`Sweep::look`], given up as soon as `go_on` says no: what it answers is of no use then.
+    ///
+    /// # Errors
+    /// As [`Sweep::look`].
+    pub(crate) fn look_while(&self, go_on: &dyn Fn() -> bool) -> Result<Swept, Trouble> {
         let database = &*self.generation.database;
         let mut times = Vec::new();
-        visit(database, &mut |_, time_ms| times.push(time_ms))?;
+        visit(database, go_on, &mut |_, time_ms| times.push(time_ms))?;
         let (through_ms, mut of_the_last) = self.leaving(&mut times);
         let mut keys = Vec::new();
         let mut oldest_left = self.now_ms;
-        visit(database, &mut |key, time_ms| {
+        visit(database, go_on, &mut |key, time_ms| {
             let last = time_ms == through_ms && of_the_last > 0;
             of_the_last -= usize::from(last);
             if time_ms < through_ms || last {
@@ -145,7 +153,11 @@ impl Sweep {
 }
 
 /// Visits keys and times of all outcomes in a database.
-fn visit(database: &dyn Database, seen: &mut dyn FnMut(&[u8], u64)) -> Result<(), Trouble> {
+fn visit(
+    database: &dyn Database,
+    go_on: &dyn Fn() -> bool,
+    seen: &mut dyn FnMut(&[u8], u64),
+) -> Result<(), Trouble> {
     let mut damaged = false;
     database.scan(&[OUTCOME], &mut |key, value| {
         if key.first() != Some(&OUTCOME) {
@@ -155,7 +167,7 @@ fn visit(database: &dyn Database, seen: &mut dyn FnMut(&[u8], u64)) -> Result<()
             Some(ended) => seen(key, ended.time_ms()),
             None => damaged = true,
         }
-        !damaged
+        !damaged && go_on()
     })?;
     if damaged {
         return Err("an outcome is damaged".into());

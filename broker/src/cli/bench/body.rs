@@ -1,6 +1,8 @@
 //! What a message of the bench says about itself, in its first 16 bytes:
 //!
-//!     producer u16 | sequence u48 | run u16 | check u8 | sent u40, in units of 64 ns, since the run's clock started
+//! ```text
+//! producer u16 | sequence u48 | run u16 | check u8 | sent u40, in units of 64 ns, since the run's clock started
+//! ```
 //!
 //! all big-endian. The sequence counts one producer's messages to one queue. The run keeps what earlier runs left apart.
 //! The check keeps most bodies of other programs from being taken for ours. The time wraps after 19 hours, which only

@@ -19,6 +19,10 @@ use crate::descriptors;
 /// Between two lines of progress.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// A run in which nothing moves for so long, and for the idle timeout, is stuck: a broker that is full holds its producers
+/// up for ever.
+const STANDSTILL: Duration = Duration::from_secs(10);
+
 /// Runs it. Exit code 65 means that a promise was broken.
 pub(crate) fn run(args: BenchArgs) -> ExitCode {
     let json = args.json;
@@ -82,7 +86,7 @@ async fn conduct(stage: &Arc<Stage>) -> Result<Report, Failure> {
                 Some(one) => performance.hear(one, stage),
                 None => break,
             },
-            _ = ticks.tick() => performance.say(),
+            _ = ticks.tick() => performance.look(stage),
         }
     }
     performance.finish(stage)
@@ -96,7 +100,9 @@ struct Performance {
     start: Option<Start>,
     tallies: Vec<Tally>,
     outcome: Outcome,
-    said: (u64, u64),
+    /// Sent and received, a period ago.
+    seen: (u64, u64),
+    standstill: Duration,
 }
 
 impl Performance {
@@ -117,26 +123,28 @@ impl Performance {
         }
     }
 
-    /// Says how far it is, to a person.
-    fn say(&mut self) {
-        if self.tallies.is_empty() || !std::io::stderr().is_terminal() {
-            return;
-        }
+    /// Looks how far it is: says so to a person, and ends a run that is stuck.
+    fn look(&mut self, stage: &Stage) {
         let sums = |(sent, received), tally: &Tally| {
             let figures = tally.lock();
             (sent + figures.sent, received + figures.received)
         };
         let now = self.tallies.iter().fold((0, 0), sums);
-        let line = format!(
-            "sent {} ({}/s), received {} ({}/s)",
-            now.0,
-            now.0 - self.said.0,
-            now.1,
-            now.1 - self.said.1
-        );
-        self.said = now;
-        // Back to the line's start, and blanks over what was longer.
-        let _ = write!(std::io::stderr(), "\r{line:<78}\r");
+        if self.start.is_some() && now == self.seen {
+            self.standstill += PERIOD;
+        } else {
+            self.standstill = Duration::ZERO;
+        }
+        let limit = stage.plan.idle_timeout + STANDSTILL;
+        if self.standstill >= limit {
+            stage.fail(Failure::Short(format!(
+                "nothing was sent or received for {limit:?}: is the broker's memory or disk full?"
+            )));
+        }
+        if !self.tallies.is_empty() && std::io::stderr().is_terminal() {
+            say(now, self.seen);
+        }
+        self.seen = now;
     }
 
     /// Adds up. A run that never started has nothing to report but its failure.
@@ -156,4 +164,17 @@ impl Performance {
         }
         Ok(Report::new(stage, &figures, self.outcome))
     }
+}
+
+/// One line on a terminal, over the one before.
+fn say(now: (u64, u64), before: (u64, u64)) {
+    let line = format!(
+        "sent {} ({}/s), received {} ({}/s)",
+        now.0,
+        now.0 - before.0,
+        now.1,
+        now.1 - before.1
+    );
+    // Blanks over what was longer, and back to the line's start.
+    let _ = write!(std::io::stderr(), "\r{line:<78}\r");
 }

@@ -75,7 +75,9 @@ impl Receiver {
         while let Some(one) = running.join_next().await {
             watched.extend(one);
         }
-        if let Err(error) = self.connection.close().await {
+        if !self.stage.has_failed()
+            && let Err(error) = self.connection.close().await
+        {
             self.stage.fail(error);
         }
         watched
@@ -106,12 +108,15 @@ impl Subscription {
         if let Err(error) = self.receive_all(&tally).await {
             self.work.stage.fail(error);
         }
-        let ended = match self.settle().await {
-            Ok(()) => self.consumer.close().await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = ended {
-            self.work.stage.fail(error);
+        // A broker that failed may never answer.
+        if !self.work.stage.has_failed() {
+            let ended = match self.settle().await {
+                Ok(()) => self.consumer.close().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = ended {
+                self.work.stage.fail(error);
+            }
         }
         Watched {
             queue: self.queue,

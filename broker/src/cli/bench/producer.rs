@@ -85,15 +85,23 @@ impl Sender {
 
     /// Sends until its share is sent, the time is over or the run ends.
     pub(super) async fn run(mut self, start: Start, tally: Tally) -> Made {
-        if let Err(failure) = self.send_all(start, &tally).await {
+        let stage = Arc::clone(&self.stage);
+        // A failure elsewhere ends even a send that the broker holds up.
+        let sent = tokio::select! {
+            sent = self.send_all(start, &tally) => sent,
+            () = stage.ended() => Ok(()),
+        };
+        if let Err(failure) = sent {
             self.stage.fail(failure);
         }
         let confirmed = self.sent.iter().map(Sent::confirmed).sum();
         self.stage.producer_is_done(confirmed);
-        // The broker's good-bye comes after everything before it was taken in.
-        match self.connection.close().await {
-            Ok(()) => tally.lock().all_confirmed(self.stage.clock.now()),
-            Err(error) => self.stage.fail(error),
+        // The broker's good-bye comes after everything before it was taken in; one that failed may never come to it.
+        if !stage.has_failed() {
+            match self.connection.close().await {
+                Ok(()) => tally.lock().all_confirmed(stage.clock.now()),
+                Err(error) => stage.fail(error),
+            }
         }
         Made {
             producer: self.index,

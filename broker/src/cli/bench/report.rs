@@ -114,8 +114,8 @@ fn judge_all(stage: &Stage, outcome: Outcome) -> Counts {
     }
     let mut counts = Counts::default();
     for (queue, judges) in judges.into_iter().enumerate() {
-        // Nobody misses what nobody was to receive.
-        let sent: Vec<Sent> = if plan.consumers == 0 {
+        // Nobody misses what nobody was to receive, or what was cut off by a failure, which is reported instead.
+        let sent: Vec<Sent> = if plan.consumers == 0 || stage.has_failed() {
             Vec::new()
         } else {
             let to_queue = |made: &Vec<Sent>| made.get(queue).cloned().unwrap_or_default();

@@ -123,6 +123,12 @@ impl Stage {
         self.end();
     }
 
+    /// Whether it failed.
+    pub(super) fn has_failed(&self) -> bool {
+        let failure = self.failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Why it failed, if it did.
     pub(super) fn take_failure(&self) -> Option<Failure> {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);

@@ -106,3 +106,18 @@ fn what_is_heard_of_after_the_look_stays() {
     assert!(rig.checkpoint());
     assert_eq!(stored(&mut rig), 4);
 }
+
+#[test]
+fn a_look_ends_when_the_store_does() {
+    let mut rig = limited(4);
+    let now = ended(&mut rig, 0..8);
+    assert!(rig.checkpoint());
+    let sweep = rig.index().begin_sweep(now).unwrap().expect("too many");
+    let asked = std::cell::Cell::new(0);
+    let no = || {
+        asked.set(asked.get() + 1);
+        false
+    };
+    let _useless = sweep.look_while(&no);
+    assert!(asked.get() <= 2, "looked at {} outcomes", asked.get());
+}

@@ -1,0 +1,178 @@
+"""Tests of the benchmark's arithmetic and of what it says about figures. Run by scripts/check.sh; measures nothing."""
+
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import backlog
+import counting
+import goals
+import plot
+import report
+import results
+import steady
+import summary
+import tables
+import takeover
+import workloads
+
+
+def data(**groups):
+    """Results with the given runs: group=[(row, broker, values)]."""
+    return {"machine": {"cores": 2}, "versions": {}, "groups": {
+        group: {"began": "2026-01-01T00:00:00+00:00", "ended": "x", "rounds": 1,
+                "runs": [{"row": row, "broker": broker, "round": 1, "at": "x", "values": values} for row, broker, values in runs]}
+        for group, runs in groups.items()}}
+
+
+class Arithmetic(unittest.TestCase):
+    def test_median_of_odd_even_and_nothing(self):
+        self.assertEqual(summary.median([3, 1, 2]), 2)
+        self.assertEqual(summary.median([4, 1, 2, 3]), 2.5)
+        self.assertIsNone(summary.median([]))
+
+    def test_percentile_is_a_value_that_occurred(self):
+        hundred = list(range(1, 101))
+        self.assertEqual(summary.percentile(hundred, 50), 50)
+        self.assertEqual(summary.percentile(hundred, 99), 99)
+        self.assertEqual(summary.percentile(hundred, 99.9), 100)
+        self.assertEqual(summary.percentile([7], 1), 7)
+        self.assertIsNone(summary.percentile([], 50))
+
+    def test_ratio_needs_both(self):
+        self.assertEqual(summary.ratio(10, 4), 2.5)
+        self.assertIsNone(summary.ratio(10, None))
+        self.assertIsNone(summary.ratio(10, 0))
+        self.assertIsNone(summary.ratio(None, 4))
+
+    def test_line_through_points(self):
+        slope, start = summary.fitted_line([(0, 1), (1, 3), (2, 5)])
+        self.assertAlmostEqual(slope, 2)
+        self.assertAlmostEqual(start, 1)
+        self.assertIsNone(summary.fitted_line([(1, 1), (1, 5)]))
+
+
+class Goals(unittest.TestCase):
+    ratio_goal = workloads.Goal("send", "1 producer", "per_second", 2, against="activemq", text=">= 2x")
+
+    def judge(self, ours, theirs, disk=20_000.0, client_us=100.0, goal=None):
+        floor = {"direct_dsync": {"per_second": disk, "p99": 100.0}, "append_fdatasync": {"per_second": disk, "p50": 1, "p99": 1, "p99.9": 1}}
+        return goals.judge(data(send=[("1 producer", "holdfast", {"per_second": ours, "client_us": client_us}),
+                                      ("1 producer", "activemq", {"per_second": theirs}), ("1 producer", "disk", floor)]), [goal or self.ratio_goal])[0]
+
+    def test_reached_and_missed(self):
+        self.assertEqual(self.judge(5000, 2000).word, "yes")
+        self.assertEqual(self.judge(3999, 2000).word, "no")
+        self.assertEqual(self.judge(4000, 2000).word, "yes")
+
+    def test_a_floor_is_named_only_when_it_forbids(self):
+        self.assertEqual(self.judge(3000, 2000).why, "no floor forbids it")
+        self.assertIn("the disk alone", self.judge(3000, 2000, disk=3500.0).why)
+        self.assertIn("client's CPU", self.judge(3000, 2000, client_us=600.0).why)
+
+    def test_not_measured_is_not_missed(self):
+        verdict = goals.judge(data(), [self.ratio_goal])[0]
+        self.assertEqual((verdict.reached, verdict.word), (None, "not measured"))
+
+    def test_p99_and_beyond(self):
+        runs = [("SIGKILL", "holdfast", {"pause_ms": float(value)}) for value in range(1, 101)] + [("more", "holdfast", {"pause_ms": 90.5})]
+        at_p99 = workloads.Goal("takeover", "SIGKILL", "pause_ms", 98, False, "p99")
+        beyond = workloads.Goal("takeover", "more", "pause_ms", 40, False, beyond="SIGKILL")
+        found = goals.judge(data(takeover=runs), [at_p99, beyond])
+        self.assertEqual((found[0].value, found[0].reached), (99, False))
+        self.assertEqual((found[1].value, found[1].reached), (40, True))
+
+    def test_losses_name_what_is_worse_and_nothing_else(self):
+        lines = goals.losses(data(send=[("1 producer", "holdfast", {"per_second": 10, "cpu_us": 5.0}), ("1 producer", "activemq", {"per_second": 20, "cpu_us": 50.0})]))
+        self.assertEqual([line[1] for line in lines[1:]], ["messages/s"])
+        self.assertEqual(lines[1][4], "no")
+
+    def test_every_goal_names_a_row_that_exists(self):
+        special = {"takeover", "startup", "backlog", "steady", "proof"}
+        rows = {(row.group, row.name) for row in workloads.ROWS}
+        for goal in workloads.GOALS:
+            self.assertIn(goal.group, workloads.GROUPS)
+            self.assertTrue(goal.group in special or (goal.group, goal.row) in rows, goal)
+        self.assertIn(f"{backlog.LARGE:,} queued", {goal.row for goal in workloads.GOALS})
+
+
+class Tables(unittest.TestCase):
+    runs = data(send=[("1 producer", "holdfast", {"per_second": 5000.0, "latency_us": {"p50": 100.0, "p99": 200.0, "p99.9": 300.0}, "cpu_us": 20.0,
+                                                  "client_us": 90.0, "hwm_kib": 20480, "syncs_per_message": 1.0}),
+                      ("1 producer", "holdfast", {"per_second": 6000.0, "latency_us": {"p50": 110.0, "p99": 210.0, "p99.9": 310.0}, "syncs_per_message": None}),
+                      ("1 producer", "activemq", {"per_second": 2750.0, "latency_us": None})])
+
+    def test_main_table(self):
+        header, ours, theirs = tables.main_table(self.runs, "send")
+        self.assertEqual(ours, ["1 producer", "holdfast", "5,500 (5,000 - 6,000)", "105 / 205 / 305", "20.0", "90.0", "20", "1.000", "2.00"])
+        self.assertEqual(theirs, ["1 producer", "activemq", "2,750", "-", "-", "-", "-", "not counted", "1"])
+        self.assertEqual(len(header), len(ours))
+
+    def test_drawn_as_markdown_and_text(self):
+        lines = [["a", "b|c"], ["1", "22"]]
+        self.assertEqual(tables.as_markdown(lines), "| a | b\\|c |\n|---|---|\n| 1 | 22 |")
+        self.assertEqual(tables.as_text(lines), "a  b|c\n1  22")
+
+    def test_steps_and_slope(self):
+        runs = data(takeover=[("SIGKILL", "holdfast", {"pause_ms": 40, "steps": {"replay_ms": 2.0 + mib, "replayed_mib": mib, "total_ms": 9.0}}) for mib in (1, 2, 3)])
+        self.assertEqual(tables.step_table(runs)[0], ["step, ms (median)", "SIGKILL"])
+        slope, start, count = tables.replay_slope(runs)
+        self.assertAlmostEqual(slope, 1)
+        self.assertAlmostEqual(start, 2)
+        self.assertEqual(count, 3)
+
+
+class Reading(unittest.TestCase):
+    def test_a_pause_belongs_to_the_kill_that_it_spans(self):
+        gaps = takeover.read_gaps("gap 40.5 ms until 1030\ngap 12.0 ms until 1500\nsend error x\ngap 70.0 ms until 990\n")
+        self.assertEqual(takeover.pause_after(1000, 4000, gaps), (40.5, 1030))
+        self.assertIsNone(takeover.pause_after(2000, 4000, gaps))
+
+    def test_perf_output(self):
+        self.assertEqual(counting._parse("# x\n12;;syscalls:sys_enter_fsync;1;100.00;;\n<not counted>;;syscalls:sys_enter_msync;0;;\n"), {"fsync": 12, "msync": 0})
+        for text in ("", "<not supported>;;syscalls:sys_enter_fsync;0;;\n"):
+            self.assertRaises(ValueError, counting._parse, text)
+
+    def test_worst_second_leaves_the_last_one_out(self):
+        found = steady.judge({"sent": [10, 10, 10, 3], "received": [10, 4, 12, 1]})
+        self.assertEqual((found["median_second"], found["worst_second"], found["worst_of_median"]), (10, 4, 0.4))
+
+
+class Files(unittest.TestCase):
+    def test_results_survive_writing_and_reading(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first = results.Results(f"{folder}/deep/results.json")
+            first.describe({"cores": 2}, {"holdfast": "1"})
+            first.begin("send", 5)
+            first.add("send", "1 producer", "holdfast", 1, {"per_second": 1})
+            first.add("send", "1 producer", "artemis", 1, error="it broke")
+            first.end("send")
+            again = results.Results(f"{folder}/deep/results.json")
+            self.assertEqual(again.data, first.data)
+            again.begin("send", 5)
+            self.assertEqual(again.data["groups"]["send"]["runs"], [])
+
+    def test_report_names_what_is_missing_and_fills_every_place(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(report.write(Tables.runs, pathlib.Path(folder)), 0)
+            page = pathlib.Path(folder, "BENCHMARKS.md").read_text()
+            self.assertNotRegex(page, r"@[A-Z]+@")
+            self.assertIn("| send: 1 producer | >= 2x ActiveMQ | 2.00x | yes |", page)
+            self.assertIn("Not measured in this run: disk, own,", page)
+            self.assertEqual(json.loads(pathlib.Path(folder, "benchmarks/results.json").read_text()), Tables.runs)
+            self.assertIn("<svg", pathlib.Path(folder, "benchmarks/send.svg").read_text())
+            self.assertEqual(report.write(data(), pathlib.Path(folder)), 65)
+
+    def test_plots_need_something_to_draw(self):
+        self.assertIsNone(plot.bars("x", "y", []))
+        self.assertIsNone(plot.lines("x", "y", {"a": []}))
+        self.assertIn("a &amp; b", plot.bars("a & b", "y", [("row", [("holdfast", 5, 4, 6)])]))
+        self.assertIn("polyline", plot.lines("x", "y", {"a": [1, 2, 3]}, [(1, "checkpoint")]))
+
+
+if __name__ == "__main__":
+    unittest.main()
