@@ -4,8 +4,16 @@ use crate::codec::{BadRecord, Decoded, decode_all};
 use crate::error::{Error, Result};
 use crate::index::{Index, RecordPlace};
 use crate::position::Position;
+use crate::record::Record;
 
-/// Applies every record of a batch whose first record byte lies at `position`; answers how many there were.
+/// What a batch held.
+pub(crate) struct Counted {
+    pub(crate) records: u64,
+    /// Messages that came in: not those that were moved, nor those staged.
+    pub(crate) messages: u64,
+}
+
+/// Applies every record of a batch whose first record byte lies at `position`; answers what there was.
 ///
 /// # Errors
 /// [`Error::Damaged`] for bytes that are no records although their checksum is good; what the index says.
@@ -14,14 +22,19 @@ pub(crate) fn apply_batch(
     position: Position,
     records: &[u8],
     time_ms: u64,
-) -> Result<u64> {
-    let mut count = 0;
+) -> Result<Counted> {
+    let (mut count, mut messages) = (0, 0);
     for decoded in decode_all(records) {
         let decoded = decoded.map_err(|bad| damaged(position, &bad))?;
         index.apply(&decoded.record, place_of(position, &decoded), time_ms)?;
         count += 1;
+        messages +=
+            u64::from(matches!(&decoded.record, Record::Message(message) if !message.moved));
     }
-    Ok(count)
+    Ok(Counted {
+        records: count,
+        messages,
+    })
 }
 
 /// Where a record of a batch lies, in the index's terms.

@@ -169,7 +169,11 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         self.core.verify()?;
         let counters = &self.core.counters;
         self.core.with_index(|applied| {
-            apply_batch(&mut applied.index, placed.position, batch.records(), now_ms)?;
+            let index = &mut applied.index;
+            let counted = apply_batch(index, placed.position, batch.records(), now_ms)?;
+            counters
+                .messages
+                .fetch_add(counted.messages, Ordering::Relaxed);
             applied.after = placed.after;
             applied.bytes += placed.bytes_on_disk;
             counters.applied.store(applied.bytes, Ordering::Relaxed);

@@ -42,6 +42,7 @@ pub(crate) struct Applied {
 pub(crate) struct Counters {
     pub(crate) batches: AtomicU64,
     pub(crate) bytes_written: AtomicU64,
+    pub(crate) messages: AtomicU64,
     pub(crate) full: AtomicBool,
     /// [`Applied::bytes`] as of the last checkpoint and as of the last batch.
     pub(crate) checkpointed: AtomicU64,

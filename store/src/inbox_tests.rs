@@ -195,7 +195,7 @@ fn patience(units: usize, millis: u64) -> Option<Patience> {
     Some(Patience { units, time })
 }
 
-fn until_asleep(inbox: &Inbox<u64>) {
+fn until_gathering(inbox: &Inbox<u64>) {
     let started = Instant::now();
     while !locked(&inbox.state).sleeping {
         assert!(started.elapsed().as_secs() < 30, "it does not gather");
@@ -209,7 +209,7 @@ fn gathering_ends_as_soon_as_all_expected_are_there() {
     inbox.submit(&message(1), Some(1)).expect("open");
     std::thread::scope(|scope| {
         let gathering = scope.spawn(|| inbox.next(patience(2, 600_000)));
-        until_asleep(&inbox);
+        until_gathering(&inbox);
         inbox.submit(&message(2), Some(2)).expect("open");
         assert!(locked(&inbox.state).sleeping, "only 2 of 3 are there");
         inbox.submit(&message(3), Some(3)).expect("open");
@@ -235,7 +235,7 @@ fn a_close_does_not_wait_for_company() {
     let inbox = Inbox::<u64>::new(1 << 20);
     std::thread::scope(|scope| {
         let gathering = scope.spawn(|| inbox.next(patience(5, 600_000)));
-        until_asleep(&inbox);
+        until_gathering(&inbox);
         inbox.close();
         assert!(matches!(gathering.join().expect("no panic"), Next::Stop));
     });

@@ -131,7 +131,8 @@ impl<'a> Replay<'a> {
     }
 
     fn visit(&mut self, view: &View<'_>) -> Result<()> {
-        self.records += apply_batch(&mut self.index, view.position, view.records, view.time_ms)?;
+        self.records +=
+            apply_batch(&mut self.index, view.position, view.records, view.time_ms)?.records;
         self.batches += 1;
         if self.index.dirty_bytes() > limits::REPLAY_DIRTY_BYTES {
             self.checkpoint(view.after())?;

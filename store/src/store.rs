@@ -274,6 +274,7 @@ impl<T: Send + 'static> Store<T> {
             batches,
             syncs: batches,
             bytes_written: core.counters.bytes_written.load(Ordering::Relaxed),
+            messages: core.counters.messages.load(Ordering::Relaxed),
         }
     }
 

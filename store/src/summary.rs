@@ -53,6 +53,8 @@ pub struct Usage {
     pub syncs: u64,
     /// Bytes written to the journal, padding included.
     pub bytes_written: u64,
+    /// Messages made durable, those of spilled transactions not counted.
+    pub messages: u64,
 }
 
 /// What opening the store found and how long it took.
