@@ -109,7 +109,9 @@ fn take_lock(
         store::seen_epoch(dir)
     };
     let mut notify = |progress| {
-        waited.store(true, Ordering::Relaxed);
+        if !waited.swap(true, Ordering::Relaxed) {
+            store::warm_up();
+        }
         say(progress);
     };
     let held = lock::acquire(

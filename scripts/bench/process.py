@@ -22,7 +22,7 @@ class Failed(Exception):
 
 
 class Process:
-    def __init__(self, command, log, environment=None):
+    def __init__(self, command, log, environment=None, own_group=False):
         self.log = pathlib.Path(log)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         # A broker that is started again writes on; only what this process says counts.
@@ -30,7 +30,7 @@ class Process:
         with open(self.log, "ab") as output:
             self.started = time.monotonic()
             self.child = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                                          env={**os.environ, **(environment or {})}, preexec_fn=many_files)
+                                          env={**os.environ, **(environment or {})}, preexec_fn=many_files, start_new_session=own_group)
         _running.add(self)
 
     @property
@@ -85,6 +85,20 @@ class Process:
                 self.child.kill()
                 self.child.wait()
         _running.discard(self)
+
+
+class Group(Process):
+    """A script and whatever it starts, in a process group of their own, so that they end together."""
+
+    def __init__(self, command, log, environment=None):
+        super().__init__(command, log, environment, own_group=True)
+
+    def kill(self):
+        try:
+            os.killpg(self.pid, signal.SIGKILL)  # the group outlives its first process if anything else is left in it
+        except ProcessLookupError:
+            pass
+        super().kill()
 
 
 def many_files():

@@ -7,16 +7,13 @@ seconds. Every kill is a run of its own in the results.
 
 import datetime
 import json
-import os
 import pathlib
 import re
-import shutil
 import subprocess
-import tempfile
 import time
 
 from brokers import ActiveMq
-from process import Failed, Process, track, untrack
+from process import Failed, Group, Process
 from progress import Progress
 
 SCENARIOS = [("SIGKILL", "KILL", 0), ("SIGTERM", "TERM", 0), ("SIGKILL, 600,000 queued", "KILL", 600_000)]
@@ -56,28 +53,20 @@ def estimate(bench, _group):
 def _holdfast(bench, group, row, signal, backlog, seconds, number):
     command = ["scripts/chaos.sh", "--brokers", "2", "--seconds", str(seconds), "--every", str(EVERY), "--signal", signal, "--keep"]
     command += ["--backlog", str(backlog)] if backlog else []
-    # SIGTERM lets the script end its brokers; it is not one process but their parent.
-    with tempfile.TemporaryFile("w+") as output:
-        child = track(subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "HOLDFAST": str(bench.binary)}))
+    with bench.fresh() as directory:
+        output = directory / "output"
+        chaos = Group(command, output, {"HOLDFAST": str(bench.binary), "CHAOS_DIR": str(directory)})
         try:
-            child.wait(seconds * 3 + 300)
+            code = chaos.child.wait(seconds * 3 + 300)
+            kept = re.search(r"^kept (\S+)$", chaos.said(), re.M)
+            if code != 0 or not kept:
+                raise Failed(chaos.tail())
+            for values in pauses(pathlib.Path(kept[1])):
+                bench.record(group, row, "holdfast", number, values)
+        except (Failed, OSError, subprocess.TimeoutExpired) as error:
+            bench.failed(group, row, "holdfast", number, error)
         finally:
-            child.terminate()
-            child.wait()
-            untrack(child)
-        output.seek(0)
-        text = output.read()
-    kept = re.search(r"^kept (\S+)$", text, re.M)
-    try:
-        if child.returncode != 0 or not kept:
-            raise Failed(text[-800:])
-        for values in pauses(pathlib.Path(kept[1])):
-            bench.record(group, row, "holdfast", number, values)
-    except (Failed, OSError) as error:
-        bench.failed(group, row, "holdfast", number, error)
-    finally:
-        if kept:
-            shutil.rmtree(kept[1], ignore_errors=True)
+            chaos.kill()
 
 
 def pauses(folder):

@@ -61,6 +61,6 @@ pub use outlet::Outlet;
 pub use position::{BatchNumber, Position, QueueId, SegmentNumber, Seq, StagedId};
 pub use record::{MessageRecord, Outcome, ProducerSequence, Record, Seal};
 pub use settings::{Progress, ReplayProgress, Settings};
-pub use store::Store;
+pub use store::{Store, warm_up};
 pub use summary::{QueueSummary, Recovery, Stored, Usage};
 pub use work::Work;

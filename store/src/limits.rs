@@ -123,8 +123,8 @@ pub(crate) const DATABASE_OPEN_TIME_PER_PAGE: Duration = Duration::from_micros(1
 pub(crate) const DATABASE_LOCK_TIME: Duration = Duration::from_millis(200);
 /// Disk that must be free before a checkpoint starts: a full disk poisons an open sled database.
 pub(crate) const DATABASE_SPARE_BYTES: u64 = 16 << 20;
-/// An index up to this size is one file, written whole at each checkpoint in about a millisecond: some 20,000 messages.
-pub(crate) const FILE_INDEX_BYTES: u64 = if cfg!(test) { 1024 } else { 256 << 10 };
+/// An index up to this size is one file, written whole at each checkpoint in a few milliseconds: some 100,000 messages.
+pub(crate) const FILE_INDEX_BYTES: u64 = if cfg!(test) { 1024 } else { 1 << 20 };
 /// An index this many times larger or smaller than that moves.
 pub(crate) const FILE_INDEX_SLACK: u64 = 4;
 /// A database this large and [`DATABASE_BLOAT_FACTOR`] times what is in it is written anew.

@@ -49,6 +49,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use database::warm_up;
 pub(crate) use open::{Backend, Opening};
 pub(crate) use producer_table::ProducerState;
 pub(crate) use segment_use::SegmentUse;
