@@ -27,7 +27,9 @@ holdfast=${HOLDFAST:-$PWD/target/release/holdfast} # HOLDFAST=/path/to/another/b
 classes=$(scripts/java.sh "$client")
 work=$(mktemp -d "${CHAOS_DIR:-$PWD/target}/chaos.XXXXXX")
 declare -a pid port
+judge=
 cleanup() {
+    [ -z "$judge" ] || kill -9 "$judge" 2>/dev/null || true
     for i in "${!pid[@]}"; do kill -9 "${pid[$i]}" 2>/dev/null || true; done
     wait 2>/dev/null || true
     if [ $keep = 1 ]; then echo "kept $work"; else rm -rf "$work"; fi
@@ -90,6 +92,7 @@ while [ $SECONDS -lt $end ] && kill -0 $judge 2>/dev/null; do
 done
 verdict=0
 wait $judge || verdict=$?
+judge=
 awk -v every="$every" '
     FILENAME ~ /kills$/ { kill[++kills] = $1; next }
     /^gap / { for (k = 1; k <= kills; k++) if ($5 >= kill[k] && $5 - $2 - kill[k] < every * 1000 && $5 - $2 <= kill[k] + 5 && $2 > longest[k]) longest[k] = $2 }

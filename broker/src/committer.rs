@@ -294,7 +294,7 @@ impl Groups {
 
     fn apply(&mut self, engine: &Engine, effects: &mut Effects) {
         let now = engine.now();
-        let memory = engine.memory.has_room();
+        let room = engine.memory.room();
         for group in &mut self.groups[..self.used] {
             let Some(queue) = group.queue.take() else {
                 continue;
@@ -305,7 +305,7 @@ impl Groups {
             }
             for arrival in group.arrivals.drain(..) {
                 match arrival {
-                    Arrival::Message(entry) => state.arrive(entry, memory, effects),
+                    Arrival::Message(entry) => state.arrive(entry, room, effects),
                     Arrival::Unspilled(part) => {
                         state.arrive_staged(&part.committed, &part.dropped);
                     }

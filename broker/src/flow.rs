@@ -12,6 +12,17 @@ use tokio::sync::Notify;
 use crate::limits::{IN_FLIGHT_BYTES, STAGED_PART};
 use crate::peer::Cell;
 
+/// How much memory there is for another stored message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Less than half is used: messages may stay that nobody waits for yet.
+    Plenty,
+    /// For messages that consumers wait for.
+    Scarce,
+    /// For what nobody could go on without.
+    Full,
+}
+
 /// Bytes of messages in memory.
 pub(crate) struct Memory {
     used: AtomicUsize,
@@ -36,6 +47,15 @@ impl Memory {
 
     pub(crate) fn has_room(&self) -> bool {
         self.used.load(Ordering::SeqCst) < self.limit
+    }
+
+    pub(crate) fn room(&self) -> Room {
+        let used = self.used.load(Ordering::SeqCst);
+        match used {
+            _ if used < self.limit / 2 => Room::Plenty,
+            _ if used < self.limit => Room::Scarce,
+            _ => Room::Full,
+        }
     }
 
     /// Whether open transactions of all connections together leave enough to

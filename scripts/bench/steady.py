@@ -3,8 +3,10 @@
 The highest rate is measured first with the same producers and consumers. Latencies count from the moment a send was due.
 """
 
+import contextlib
 import datetime
 import json
+import threading
 import time
 
 import clients
@@ -16,6 +18,7 @@ from summary import median
 
 SHARE = 0.7
 LOAD = {"producers": 8, "consumers": 8, "size": 1024}
+KEPT_RATE = 100
 TRIES, TRY_SECONDS, SECONDS, WARMUP_SECONDS = 3, 20, 600, 5
 DULL = ("connection.", "listener.", "lock.", "recovery.", "master.", "shutdown.")  # events that do not explain a slow second
 
@@ -23,7 +26,7 @@ DULL = ("connection.", "listener.", "lock.", "recovery.", "master.", "shutdown."
 def run_group(bench, group):
     seconds = 4 if bench.quick else SECONDS
     progress = Progress([("steady: highest rate", TRY_SECONDS + 10)] * TRIES + [("steady: the long run", seconds + 15)])
-    broker = Holdfast(bench.binary)
+    broker = Holdfast(bench.binary, ["--log-level", "info,store=debug"])
     try:
         rates = []
         for number in range(1, TRIES + 1):
@@ -51,13 +54,23 @@ def _try(bench, group, broker, number):
 
 def _long_run(bench, group, broker, rate, seconds):
     bench.quiet()
-    with bench.fresh() as directory, bench.serving(broker, directory) as running:
+    with bench.fresh() as directory, bench.serving(broker, directory) as running, _kept(bench, running.url, seconds):
         began = time.time()
         result = clients.own(bench.binary, running.url, {**LOAD, "rate": rate, "duration": f"{seconds}s", "warmup": f"{WARMUP_SECONDS}s"}, Counter(running))
         values = runner.values(result, running.memory_kib())
         series = result["said"]["series"]
         marks = list(_marks(running.said(), began + WARMUP_SECONDS))
     bench.record(group, "70 % load", broker.name, 1, {**values, **judge(series), "rate": rate, "series": series, "marks": marks})
+
+
+@contextlib.contextmanager
+def _kept(bench, url, seconds):
+    """Messages that nobody consumes, a few in every segment: without them no segment would ever need compaction."""
+    load = {"queue": "kept", "producers": 1, "consumers": 0, "rate": KEPT_RATE, "size": 1024, "duration": f"{seconds + WARMUP_SECONDS}s", "warmup": "0s"}
+    thread = threading.Thread(target=clients.own, args=(bench.binary, url, load), daemon=True)
+    thread.start()
+    yield
+    thread.join()
 
 
 def judge(series):

@@ -148,9 +148,10 @@ def _smaller(row, key, value):
         return 10_000 if row.fill else 10 if "size" in row.options and value <= 100 else max(1000, value // 60)
     if key == "fill":
         return max(1000, value // 60)
-    if key in ("seconds", "duration", "warmup"):
-        small = {"warmup": "0.5"}.get(key, "1")
-        return small.replace("0.5", "200ms") if isinstance(value, str) and key == "warmup" else small + ("s" if isinstance(value, str) else "")
+    if key == "warmup":
+        return {"0s": "0s", 3: 0.5}.get(value, "200ms")
+    if key in ("seconds", "duration"):
+        return 1 if key == "seconds" else "1s"
     if key in ("queues", "rate") or (key == "producers" and value > 1000):
         return value // 20
     return value

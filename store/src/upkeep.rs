@@ -110,6 +110,7 @@ impl<T> Upkeep<T> {
     /// Writes a checkpoint; false if the index could not take it, which costs nothing but a longer replay.
     fn checkpoint(&self) -> Result<bool> {
         self.sweep_outcomes()?;
+        let began = Instant::now();
         self.core.signals.checkpointing(true);
         let counters = &self.core.counters;
         let (snapshot, bytes, after) = self.core.with_index(|applied| {
@@ -131,6 +132,8 @@ impl<T> Upkeep<T> {
                 .store(after.position.segment.0, Ordering::Relaxed);
         }
         self.core.signals.checkpointing(false);
+        let ms = began.elapsed().as_millis();
+        tracing::debug!(event = "checkpoint.written", stable, ms, "checkpoint");
         Ok(stable)
     }
 
@@ -240,6 +243,7 @@ impl<T> Upkeep<T> {
     }
 
     fn compact_segment(&self, segment: SegmentNumber) -> Result<bool> {
+        tracing::debug!(event = "segment.compacting", %segment, "moving what lives in it");
         let mut collected = Collected::default();
         let mut room = true;
         scan_segment(&self.core.directory, segment, &mut |view| {

@@ -19,21 +19,22 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("'{text}' is too large"))
 }
 
-/// `250ms`, `30s`, `5m`, `1h`; `0` means none.
+/// `300us`, `250ms`, `30s`, `5m`, `1h`; `0` means none.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text)?;
-    let millis = match unit.to_ascii_lowercase().as_str() {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
+    let micros = match unit.to_ascii_lowercase().as_str() {
+        "us" => 1,
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" | "min" => 60_000_000,
+        "h" => 3_600_000_000,
         "" if number == 0 => 1,
-        "" => return Err(format!("'{text}' needs a unit (ms, s, m or h)")),
-        other => return Err(format!("unknown unit '{other}' (use ms, s, m or h)")),
+        "" => return Err(format!("'{text}' needs a unit (us, ms, s, m or h)")),
+        other => return Err(format!("unknown unit '{other}' (use us, ms, s, m or h)")),
     };
     number
-        .checked_mul(millis)
-        .map(Duration::from_millis)
+        .checked_mul(micros)
+        .map(Duration::from_micros)
         .ok_or_else(|| format!("'{text}' is too long"))
 }
 

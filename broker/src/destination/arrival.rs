@@ -8,6 +8,7 @@ use super::entry::Entry;
 use super::queue::QueueState;
 use super::ranges::Ranges;
 use crate::effects::Effects;
+use crate::flow::Room;
 use crate::limits::{MARK_STEP, READY_BYTES, READY_FLOOR_BYTES};
 
 impl QueueState {
@@ -67,17 +68,16 @@ impl QueueState {
         self.undurable += messages;
     }
 
-    /// A submitted message came through the committer. `memory`: there is
-    /// room in the broker's memory.
-    pub(crate) fn arrive(&mut self, entry: Entry, memory: bool, effects: &mut Effects) {
+    /// A submitted message came through the committer. `room`: what there is
+    /// in the broker's memory.
+    pub(crate) fn arrive(&mut self, entry: Entry, room: Room, effects: &mut Effects) {
         self.undurable -= 1;
         if !entry.stored {
             return self.arrive_now(entry, effects);
         }
         self.counts.messages += 1;
         self.counts.enqueued += 1;
-        let room = self.has_room(memory);
-        if self.cursor.arrive(entry.seq, room) {
+        if self.cursor.arrive(entry.seq, self.has_room(room)) {
             self.make_ready(entry, effects);
         }
     }
@@ -121,8 +121,13 @@ impl QueueState {
     }
 
     /// Another stored message may wait in memory.
-    pub(super) fn has_room(&self, memory: bool) -> bool {
-        let wanted = memory && !self.subscriptions.is_empty() && self.ready_bytes < READY_BYTES;
-        wanted || self.ready_bytes < READY_FLOOR_BYTES
+    pub(super) fn has_room(&self, room: Room) -> bool {
+        match (room, self.subscriptions.is_empty()) {
+            (Room::Plenty | Room::Scarce, false) => self.ready_bytes < READY_BYTES,
+            (Room::Plenty, true) => self.ready_bytes < READY_FLOOR_BYTES,
+            // One at a time, so that no queue starves another.
+            (Room::Full, false) => self.ready.is_empty(),
+            (Room::Scarce | Room::Full, true) => false,
+        }
     }
 }

@@ -208,7 +208,9 @@ impl Writer {
         };
         self.info = info;
         self.file = file;
-        self.write_head(seal, now_ms)
+        self.write_head(seal, now_ms)?;
+        tracing::debug!(event = "segment.rolled", segment = %info.number, "next segment");
+        Ok(())
     }
 
     /// Header and seal go out alone in one write: whatever stands behind them in the file proves later that they were

@@ -23,7 +23,8 @@ pub(crate) struct BenchArgs {
     /// Queue to use.
     #[arg(long, value_name = "NAME", default_value = "bench")]
     queue: String,
-    /// With more than 1: queues NAME.0, NAME.1 and so on, which get the messages in turn.
+    /// With more than 1: queues NAME.0, NAME.1 and so on, which get the messages in turn; where they are more than
+    /// producers, each producer has a share of them.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(1, MOST_OF_ANYTHING))]
     queues: usize,
     /// Producers, each with a connection of its own; 0 receives what is there.

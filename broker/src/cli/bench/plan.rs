@@ -85,6 +85,15 @@ impl Plan {
         (index..queues).step_by(self.consumers).collect()
     }
 
+    /// The queues that producer `index` sends to in turn: all, or its share where they are more than producers.
+    pub(super) fn targets_of(&self, index: usize) -> Vec<usize> {
+        let queues = self.queues.len();
+        if self.producers >= queues {
+            return (0..queues).collect();
+        }
+        (index..queues).step_by(self.producers).collect()
+    }
+
     /// Deliveries of one acknowledgement at most, where the consumer itself decides: half of what comes ahead, so that
     /// more comes meanwhile.
     pub(super) fn ack_batch(&self) -> usize {
@@ -127,6 +136,16 @@ mod tests {
             warmup: Duration::ZERO,
             idle_timeout: Duration::ZERO,
             threads: 2,
+        }
+    }
+
+    #[test]
+    fn every_queue_has_a_producer_and_every_producer_a_queue() {
+        for (producers, queues) in [(1, 1), (4, 1), (1, 5), (2, 5), (5, 5)] {
+            let plan = plan(producers, 1, queues);
+            let all: Vec<Vec<usize>> = (0..producers).map(|one| plan.targets_of(one)).collect();
+            assert!(all.iter().all(|queues| !queues.is_empty()));
+            assert!((0..queues).all(|queue| all.iter().flatten().any(|&one| one == queue)));
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Made {
 /// One message on its way.
 #[derive(Clone, Copy)]
 struct Underway {
+    /// Which of the producer's targets that is.
+    slot: usize,
     queue: usize,
     sequence: u64,
     due: Moment,
@@ -37,8 +39,8 @@ pub(super) struct Sender {
     stage: Arc<Stage>,
     connection: Connection,
     session: Session,
-    /// One for each queue.
-    producers: Vec<Producer>,
+    /// Its queues, and a producer for each.
+    targets: Vec<(usize, Producer)>,
     index: usize,
     run_and_name: (u16, u16),
     bodies: Bodies,
@@ -62,9 +64,9 @@ impl Sender {
             _ => AckMode::Auto,
         };
         let mut session = connection.session(mode).await?;
-        let mut producers = Vec::with_capacity(plan.queues.len());
-        for queue in &plan.queues {
-            producers.push(session.producer(queue).await?);
+        let mut targets = Vec::new();
+        for queue in plan.targets_of(index) {
+            targets.push((queue, session.producer(&plan.queues[queue]).await?));
         }
         let mut message = Message::new(Body::Empty);
         message.persistent = plan.persistent;
@@ -75,7 +77,7 @@ impl Sender {
             stage,
             connection,
             session,
-            producers,
+            targets,
             index,
             message,
             count: 0,
@@ -137,7 +139,7 @@ impl Sender {
     async fn one_by_one(&mut self, schedule: &Schedule, tally: &Tally) -> Result<(), Failure> {
         while let Some(due) = schedule.next(self.count).await? {
             let underway = self.make(due);
-            let outcome = self.producers[underway.queue].send(&self.message).await;
+            let outcome = self.targets[underway.slot].1.send(&self.message).await;
             self.conclude(&[underway], outcome, tally)?;
         }
         Ok(())
@@ -146,7 +148,7 @@ impl Sender {
     async fn unanswered(&mut self, schedule: &Schedule, tally: &Tally) -> Result<(), Failure> {
         while let Some(due) = schedule.next(self.count).await? {
             let underway = self.make(due);
-            match self.producers[underway.queue].send(&self.message).await {
+            match self.targets[underway.slot].1.send(&self.message).await {
                 Ok(()) => tally.lock().sent(1, due),
                 Err(error) => self.conclude(&[underway], Err(error), tally)?,
             }
@@ -166,7 +168,7 @@ impl Sender {
             let due = schedule.next(self.count).await?;
             if let Some(due) = due {
                 let underway = self.make(due);
-                self.producers[underway.queue].send(&self.message).await?;
+                self.targets[underway.slot].1.send(&self.message).await?;
                 unit.push(underway);
                 self.let_others().await;
             }
@@ -197,7 +199,7 @@ impl Sender {
                 break;
             };
             let underway = self.make(due);
-            let producer = &mut self.producers[underway.queue];
+            let producer = &mut self.targets[underway.slot].1;
             match producer.send_pipelined(&self.message).await {
                 Ok(receipt) => place.send((underway, receipt)),
                 Err(error) => {
@@ -217,10 +219,11 @@ impl Sender {
 
     /// Makes the next message, and says which it is.
     fn make(&mut self, due: Moment) -> Underway {
-        let queues = self.sent.len() as u64;
+        let targets = self.targets.len() as u64;
         // Producers begin at different queues, so that they are not all at the same one.
-        let turn = (self.count + self.index as u64) % queues;
-        let queue = usize::try_from(turn).unwrap_or(0);
+        let turn = (self.count + self.index as u64) % targets;
+        let slot = usize::try_from(turn).unwrap_or(0);
+        let queue = self.targets[slot].0;
         let sequence = self.sent[queue].next;
         self.sent[queue].next += 1;
         self.count += 1;
@@ -232,6 +235,7 @@ impl Sender {
             sent: Stamp::of(due),
         }));
         Underway {
+            slot,
             queue,
             sequence,
             due,

@@ -56,6 +56,23 @@ fn a_backlog_beyond_memory_is_paged_in_order() {
 }
 
 #[test]
+fn many_queues_that_nobody_reads_leave_half_of_the_memory() {
+    let broker = Broker::start_with(|settings| settings.memory_limit = 100_000);
+    let mut client = broker.client("a");
+    for queue in 0..50 {
+        client.send_all(&format!("q{queue}"), numbered(0..5, 1_000));
+    }
+    let used = broker.engine.usage().memory_bytes;
+    assert!((25_000..60_000).contains(&used), "{used} bytes");
+    for queue in [0, 49] {
+        let name = format!("q{queue}");
+        let consumer = client.consume(&name, 50);
+        let got = drain(&mut client, &consumer, 5);
+        assert!(got.into_iter().eq(0..5), "{name}");
+    }
+}
+
+#[test]
 fn a_backlog_is_shared_and_survives_consumers_that_come_and_go() {
     let broker = Broker::start();
     let mut client = broker.client("a");

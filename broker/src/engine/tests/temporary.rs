@@ -92,7 +92,7 @@ fn request_and_reply() {
     );
     assert_eq!(
         broker.engine.usage().memory_bytes,
-        512 + got[0].message.content.as_ref().map_or(0, |c| c.len())
+        crate::limits::MESSAGE_OVERHEAD + got[0].message.content.as_ref().map_or(0, |c| c.len())
     );
 }
 
