@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Messages are many small pieces that one thread makes and another drops; see Cargo.toml.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     broker::main()
 }

@@ -30,9 +30,15 @@ impl Touched {
             return;
         }
         self.list.push(Arc::clone(outbox));
-        if self.list.len() > FEW {
-            self.known
-                .extend(self.list.iter().map(|outbox| Arc::as_ptr(outbox).addr()));
+        match self.list.len() {
+            many if many > FEW + 1 => {
+                self.known.insert(Arc::as_ptr(outbox).addr());
+            }
+            just_many if just_many == FEW + 1 => {
+                let addresses = self.list.iter().map(|known| Arc::as_ptr(known).addr());
+                self.known.extend(addresses);
+            }
+            _ => {}
         }
     }
 

@@ -77,7 +77,11 @@ impl<T, O: Outlet<T>> Committer<T, O> {
 
     fn work(&mut self) -> Result<()> {
         loop {
-            let next = self.inbox.next(self.gather.patience());
+            if let Some(patience) = self.gather.patience() {
+                let came = self.inbox.gather(patience);
+                self.gather.waited(patience, came);
+            }
+            let next = self.inbox.next();
             let began = Instant::now();
             match next {
                 Next::Ordered(chunk) => self.commit(chunk)?,

@@ -117,12 +117,9 @@ impl<T> Inbox<T> {
         self.pending.load(Ordering::Relaxed)
     }
 
-    /// Waits for something to do, with patience for company.
-    pub(crate) fn next(&self, patience: Option<Patience>) -> Next<T> {
+    /// Waits for something to do.
+    pub(crate) fn next(&self) -> Next<T> {
         let mut state = locked(&self.state);
-        if let Some(patience) = patience {
-            state = self.gather(state, patience);
-        }
         loop {
             if let Some(next) = state.take() {
                 return next;
@@ -143,13 +140,11 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Lets as many as are expected come together, unless there is anything else to do.
-    fn gather<'a>(
-        &self,
-        mut state: MutexGuard<'a, State<T>>,
-        patience: Patience,
-    ) -> MutexGuard<'a, State<T>> {
-        state.wanted = state.filling.tokens.len() + patience.units;
+    /// Lets as many as are expected come together, unless there is anything else to do; answers how many came.
+    pub(crate) fn gather(&self, patience: Patience) -> usize {
+        let mut state = locked(&self.state);
+        let before = state.filling.tokens.len();
+        state.wanted = before + patience.units;
         let until = Instant::now() + patience.time;
         state.sleeping = !state.is_worth_waking();
         while state.sleeping {
@@ -162,7 +157,7 @@ impl<T> Inbox<T> {
         }
         state.sleeping = false;
         state.wanted = 0;
-        state
+        state.filling.tokens.len().saturating_sub(before)
     }
 
     /// So many bytes are durable: said before their tokens go out.

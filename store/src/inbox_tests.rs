@@ -21,14 +21,14 @@ fn done(inbox: &Inbox<u64>, chunk: Chunk<u64>) {
 }
 
 fn ordered(inbox: &Inbox<u64>) -> Chunk<u64> {
-    match inbox.next(None) {
+    match inbox.next() {
         Next::Ordered(chunk) => chunk,
         _ => panic!("ordered work was due"),
     }
 }
 
 fn urgent(inbox: &Inbox<u64>) -> Chunk<u64> {
-    match inbox.next(None) {
+    match inbox.next() {
         Next::Urgent(chunk) => chunk,
         _ => panic!("urgent work was due"),
     }
@@ -160,7 +160,7 @@ fn close_drains_and_refuses_then_stops() {
         Err(Error::Closed)
     ));
     assert_eq!(ordered(&inbox).tokens, [1]);
-    assert!(matches!(inbox.next(None), Next::Stop));
+    assert!(matches!(inbox.next(), Next::Stop));
 }
 
 #[test]
@@ -168,10 +168,10 @@ fn a_failure_elsewhere_comes_before_everything() {
     let inbox = Inbox::new(1 << 20);
     inbox.submit(&message(1), Some(1)).expect("open");
     inbox.fail(Error::Poisoned);
-    assert!(matches!(inbox.next(None), Next::Failed(Error::Poisoned)));
+    assert!(matches!(inbox.next(), Next::Failed(Error::Poisoned)));
     inbox.shut();
     assert_eq!(inbox.pending_bytes(), 0);
-    assert!(matches!(inbox.next(None), Next::Stop));
+    assert!(matches!(inbox.next(), Next::Stop));
 }
 
 #[test]
@@ -190,9 +190,9 @@ fn a_sleeping_committer_is_woken_by_the_first_submit() {
     });
 }
 
-fn patience(units: usize, millis: u64) -> Option<Patience> {
+fn patience(units: usize, millis: u64) -> Patience {
     let time = std::time::Duration::from_millis(millis);
-    Some(Patience { units, time })
+    Patience { units, time }
 }
 
 fn until_gathering(inbox: &Inbox<u64>) {
@@ -208,36 +208,33 @@ fn gathering_ends_as_soon_as_all_expected_are_there() {
     let inbox = Inbox::new(1 << 20);
     inbox.submit(&message(1), Some(1)).expect("open");
     std::thread::scope(|scope| {
-        let gathering = scope.spawn(|| inbox.next(patience(2, 600_000)));
+        let gathering = scope.spawn(|| inbox.gather(patience(2, 600_000)));
         until_gathering(&inbox);
         inbox.submit(&message(2), Some(2)).expect("open");
         assert!(locked(&inbox.state).sleeping, "only 2 of 3 are there");
         inbox.submit(&message(3), Some(3)).expect("open");
-        let Next::Ordered(chunk) = gathering.join().expect("no panic") else {
-            panic!("ordered work was due");
-        };
-        assert_eq!(chunk.tokens, [1, 2, 3]);
+        assert_eq!(gathering.join().expect("no panic"), 2);
     });
+    assert_eq!(ordered(&inbox).tokens, [1, 2, 3]);
 }
 
 #[test]
 fn gathering_ends_with_its_time() {
     let inbox = Inbox::new(1 << 20);
     inbox.submit(&message(1), Some(1)).expect("open");
-    let Next::Ordered(chunk) = inbox.next(patience(5, 1)) else {
-        panic!("ordered work was due");
-    };
-    assert_eq!(chunk.tokens, [1]);
+    assert_eq!(inbox.gather(patience(5, 1)), 0);
+    assert_eq!(ordered(&inbox).tokens, [1]);
 }
 
 #[test]
 fn a_close_does_not_wait_for_company() {
     let inbox = Inbox::<u64>::new(1 << 20);
     std::thread::scope(|scope| {
-        let gathering = scope.spawn(|| inbox.next(patience(5, 600_000)));
+        let gathering = scope.spawn(|| inbox.gather(patience(5, 600_000)));
         until_gathering(&inbox);
         inbox.close();
-        assert!(matches!(gathering.join().expect("no panic"), Next::Stop));
+        assert_eq!(gathering.join().expect("no panic"), 0);
     });
-    assert!(matches!(inbox.next(patience(5, 600_000)), Next::Stop));
+    assert_eq!(inbox.gather(patience(5, 600_000)), 0);
+    assert!(matches!(inbox.next(), Next::Stop));
 }

@@ -67,9 +67,11 @@ pub(crate) const GATHER_HISTORY: usize = 8;
 pub(crate) const GATHER_FROM: Duration = Duration::from_micros(300);
 /// What a disk of 1 GB/s needs.
 pub(crate) const GATHER_NS_PER_BYTE: u32 = 1;
-/// The next batch waits at most this share of a sync: producers that do not come back cost the others no more.
-pub(crate) const GATHER_SHARE: u32 = 2;
-/// And never longer than this, however slow the disk.
+/// Parts of a sync by which the pause shrinks and grows: it is at most one sync, at least an eighth.
+pub(crate) const GATHER_SHARES: u32 = 8;
+/// Batches without a pause after one that did not pay at its shortest.
+pub(crate) const GATHER_REST: u32 = 32;
+/// The pause is never longer than this, however slow the disk.
 pub(crate) const GATHER_LONGEST: Duration = Duration::from_millis(2);
 /// Buffers that go round between callers and the committing thread: one filled, one written, one to spare.
 pub(crate) const SPARE_CHUNKS: usize = 2;
