@@ -78,7 +78,9 @@ pub(crate) const SPARE_CHUNKS: usize = 2;
 /// How often a full journal is tried again when nobody reports that space came back.
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(100);
 /// The journal may exceed twice its live bytes by this many segments before old ones are emptied.
-pub(crate) const SLACK_SEGMENTS: u64 = 4;
+pub(crate) const SLACK_SEGMENTS: u64 = 8;
+/// The same while clients wait for room.
+pub(crate) const SLACK_SEGMENTS_FULL: u64 = 1;
 /// Compaction writes batches of about this size: small, since producers wait behind each of them.
 pub(crate) const MOVE_BYTES: usize = 256 << 10;
 /// How often maintenance looks whether it still makes sense to wait for the committing thread.

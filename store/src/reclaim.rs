@@ -4,7 +4,6 @@
 
 use crate::index::SegmentUse;
 use crate::journal::SegmentInfo;
-use crate::limits;
 use crate::position::SegmentNumber;
 
 /// The last of the oldest segments that lie before the checkpoint and hold nothing that lives.
@@ -19,32 +18,36 @@ pub(crate) fn removable_through(
     gone.last().map(|info| info.number)
 }
 
-/// How large the journal may be for what lives in it.
-pub(crate) fn allowed(live_bytes: u64, segment_bytes: u64) -> u64 {
-    2 * live_bytes + limits::SLACK_SEGMENTS * segment_bytes
+/// How large the journal may be for what lives in it: `slack` segments beyond twice of that.
+pub(crate) fn allowed(live_bytes: u64, segment_bytes: u64, slack: u64) -> u64 {
+    2 * live_bytes + slack * segment_bytes
 }
 
-/// The oldest segments to empty so that the journal comes below twice the live bytes plus four segments, as many as
-/// one round may write.
+/// The oldest segments to empty so that the journal comes below what is allowed, as many as one round may write. Those in
+/// which nothing lives any more need no work: they go as soon as they are the oldest.
 pub(crate) fn to_compact(
     segments: &[SegmentInfo],
     checkpoint: SegmentNumber,
+    allowed: u64,
     segment_bytes: u64,
-    live_bytes: u64,
     live: impl Fn(SegmentNumber) -> SegmentUse,
 ) -> Vec<SegmentNumber> {
-    let allowed = allowed(live_bytes, segment_bytes);
     let mut journal: u64 = segments.iter().map(|info| info.bytes).sum();
     let mut written = 0;
     let mut chosen = Vec::new();
     for info in segments.iter().take_while(|info| info.number < checkpoint) {
-        let moved = live(info.number).bytes;
+        let SegmentUse {
+            entries,
+            bytes: moved,
+        } = live(info.number);
         if journal <= allowed || (written > 0 && written + moved > segment_bytes) {
             break;
         }
         journal = journal.saturating_sub(info.bytes) + moved;
         written += moved;
-        chosen.push(info.number);
+        if entries > 0 {
+            chosen.push(info.number);
+        }
     }
     chosen
 }
@@ -97,8 +100,8 @@ mod tests {
             let chosen = to_compact(
                 &segments(count),
                 SegmentNumber(checkpoint),
+                allowed(total, 100, 4),
                 100,
-                total,
                 holding(live),
             );
             chosen
@@ -106,9 +109,9 @@ mod tests {
                 .map(|number| number.0)
                 .collect::<Vec<_>>()
         };
-        // 4 segments are allowed anyway; 10 with 40 live bytes are 520 too many.
+        // 4 segments are allowed anyway; 10 with 40 live bytes are 520 too many, two dead ones among them.
         assert_eq!(chosen(4, &[1], 9), [] as [u64; 0]);
-        assert_eq!(chosen(10, &[10, 10, 10, 10], 10), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(chosen(10, &[10, 10, 10, 10], 10), [1, 2, 3, 4]);
         assert_eq!(
             chosen(10, &[10, 10, 10, 10], 3),
             [1, 2],

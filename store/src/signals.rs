@@ -54,6 +54,11 @@ impl Signals {
         }
     }
 
+    /// Maintenance thread: whatever was asked for meanwhile is done. The committing thread asks with every batch until then.
+    pub(crate) fn answered(&self) {
+        locked(&self.state).due = false;
+    }
+
     /// Ends the maintenance thread and everybody's waiting.
     pub(crate) fn stop(&self) {
         locked(&self.state).stop.get_or_insert_with(Instant::now);

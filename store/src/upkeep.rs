@@ -88,21 +88,36 @@ impl<T> Upkeep<T> {
         let live = self
             .core
             .with_index(|applied| Ok(applied.index.live_bytes()));
-        let allowed = live.map(|live| reclaim::allowed(live, self.core.settings.segment_bytes));
+        let allowed = live.map(|live| self.allowed(live));
         allowed.is_ok_and(|allowed| self.core.directory.bytes_on_disk() > allowed)
     }
 
-    /// Checkpoint, reclaim, and compact as long as that gives space back.
+    /// Spares count as journal, and records that clients still add to keep the youngest segments alive for a while: with
+    /// less slack every segment would be moved once.
+    fn allowed(&self, live_bytes: u64) -> u64 {
+        let full = self.core.counters.full.load(Ordering::Relaxed);
+        let slack = if full {
+            limits::SLACK_SEGMENTS_FULL
+        } else {
+            limits::SLACK_SEGMENTS
+        };
+        reclaim::allowed(live_bytes, self.core.settings.segment_bytes, slack)
+    }
+
+    /// Checkpoint, reclaim, and compact. What compaction emptied goes with the next round, unless clients wait for room.
     fn round(&self) -> Result<()> {
         self.go_on()?;
+        let is_full = || self.core.counters.full.load(Ordering::Relaxed);
         let mut stable = self.checkpoint()?;
         self.reclaim()?;
-        while stable && !self.damaged.load(Ordering::Relaxed) && self.compact()? {
+        while stable && !self.damaged.load(Ordering::Relaxed) && self.compact()? && is_full() {
             stable = self.checkpoint()?;
             self.reclaim()?;
         }
-        if self.core.counters.full.load(Ordering::Relaxed) {
+        if is_full() {
             self.inbox.try_again();
+        } else if !self.core.is_checkpoint_due(1) {
+            self.core.signals.answered();
         }
         self.sweep_producers()
     }
@@ -215,8 +230,8 @@ impl<T> Upkeep<T> {
             Ok(reclaim::to_compact(
                 &segments,
                 checkpoint,
+                self.allowed(live),
                 self.core.settings.segment_bytes,
-                live,
                 of,
             ))
         })?;
