@@ -15,7 +15,8 @@ WORK = pathlib.Path("target/bench").resolve()
 
 
 class Bench:
-    def __init__(self, binary, rounds, quick, wanted, results):
+    def __init__(self, binary, rounds, quick, wanted, results, rows=()):
+        self.rows = rows  # only rows of these names; none means all
         self.binary = pathlib.Path(binary).resolve()
         self.rounds, self.quick, self.results = rounds, quick, results
         everybody = [Holdfast(self.binary)] + [kind() for kind in (ActiveMq, Artemis) if kind.available()]

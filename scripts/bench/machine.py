@@ -11,7 +11,7 @@ import sys
 import time
 
 QUIET_SHARE = 0.08  # of all cores; a broker that idles and a shell stay well below
-SAMPLE_SECONDS = 2
+SAMPLE_SECONDS = 1
 PATIENCE_SECONDS = 60
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 

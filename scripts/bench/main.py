@@ -41,7 +41,7 @@ def main():
         return 64
     process.guard()
     results = Results(QUICK_RESULTS if arguments.quick else RESULTS)
-    bench = Bench(arguments.holdfast, 1 if arguments.quick else arguments.rounds, arguments.quick, arguments.brokers, results)
+    bench = Bench(arguments.holdfast, 1 if arguments.quick else arguments.rounds, arguments.quick, arguments.brokers, results, arguments.row)
     try:
         return _measure(bench, arguments.groups or list(workloads.GROUPS))
     except machine.Busy as busy:
@@ -55,6 +55,7 @@ def _arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench.sh", description="Measures Holdfast beside ActiveMQ and Artemis.")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help="what to measure; none means everything; or: report")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each broker and row (5)")
+    parser.add_argument("--row", action="append", default=[], metavar="NAME", help="only rows of this name; may be repeated")
     parser.add_argument("--quick", action="store_true", help="one small round, for trying out; never reported")
     parser.add_argument("--holdfast", default="target/release/holdfast", metavar="BINARY")
     parser.add_argument("--brokers", type=lambda text: text.split(","), help="only these, of holdfast,activemq,artemis")

@@ -15,13 +15,13 @@ from machine import Busy
 from process import Failed
 from progress import Progress
 
-FLOOR_SECONDS = 2
+FLOOR_SECONDS = 1
 GUESS_SECONDS = 24
 ERRORS = (Failed, OSError, json.JSONDecodeError, KeyError)
 
 
 def run_group(bench, group):
-    rows = workloads.rows_of(group, bench.quick)
+    rows = _rows(bench, group)
     progress = Progress([step for _ in range(bench.rounds) for row in rows for step in _steps(bench, row)])
     for number in range(1, bench.rounds + 1):
         for row in rows:
@@ -33,6 +33,10 @@ def run_group(bench, group):
     progress.finish()
 
 
+def _rows(bench, group):
+    return [row for row in workloads.rows_of(group, bench.quick) if not bench.rows or row.name in bench.rows]
+
+
 def _steps(bench, row):
     yield f"{row.group}: {row.name}: disk floor", 3 * FLOOR_SECONDS
     for broker in bench.among(row.brokers):
@@ -40,7 +44,7 @@ def _steps(bench, row):
 
 
 def estimate(bench, group):
-    return bench.rounds * sum(seconds for row in workloads.rows_of(group, bench.quick) for _, seconds in _steps(bench, row))
+    return bench.rounds * sum(seconds for row in _rows(bench, group) for _, seconds in _steps(bench, row))
 
 
 def _measure_floor(bench, row, number):

@@ -47,7 +47,7 @@ class Row:
 
 
 def _stock(group, name, verb, brokers=EVERYBODY, guess=None, **options):
-    return Row(group, name, "stock", verb, {"warmup": 3, "size": 1024, **options}, brokers, guess=guess or {})
+    return Row(group, name, "stock", verb, {"warmup": 2, "size": 1024, **options}, brokers, guess=guess or {})
 
 
 def _own(group, name, brokers=EVERYBODY, fill=None, broker_options=(), guess=None, judged=True, **options):
@@ -62,9 +62,9 @@ def _fill(messages):
 _SLOW = [("0.3 ms", "300us"), ("1 ms", "1ms"), ("5 ms", "5ms")]
 
 ROWS = [
-    _stock("send", "1 producer", "send", producers=1, seconds=8),
-    _stock("send", "8 producers", "send", producers=8, seconds=8),
-    _stock("send", "32 producers", "send", producers=32, seconds=8),
+    _stock("send", "1 producer", "send", producers=1, seconds=5),
+    _stock("send", "8 producers", "send", producers=8, seconds=5),
+    _stock("send", "32 producers", "send", producers=32, seconds=5),
     _stock("transacted", "1 producer, 100 per commit", "send", producers=1, transaction=100, messages=200_000),
     _stock("nonpersistent", "1 to 1", "pair", PAIR, producers=1, consumers=1, messages=400_000, persistent="false"),
     _stock("nonpersistent", "4 to 4", "pair", PAIR, producers=4, consumers=4, messages=400_000, persistent="false"),
@@ -72,22 +72,22 @@ ROWS = [
     _stock("drain", "600,000 queued", "drain", fill=600_000, messages=600_000, guess={"holdfast": 35, "activemq": 160, "artemis": 120}),
     _stock("pair", "4 to 4", "pair", producers=4, consumers=4, messages=60_000),
     _stock("latency", "1 producer, 20,000 messages", "send", producers=1, messages=20_000),
-    _own("own", "1 producer", producers=1, consumers=0, duration="8s", warmup="2s"),
-    _own("own", "32 producers", producers=32, consumers=0, duration="8s", warmup="2s"),
-    _own("own", "64 producers", producers=64, consumers=0, duration="8s", warmup="2s"),
-    _own("own", "1 producer, window 256", producers=1, consumers=0, window=256, duration="8s", warmup="2s"),
-    _own("own", "1 producer, 100 per commit", producers=1, consumers=0, transaction=100, duration="8s", warmup="2s"),
-    _own("own", "non-persistent 4 to 4, 16 B", producers=4, consumers=4, non_persistent=True, size=16, duration="8s", warmup="2s"),
+    _own("own", "1 producer", producers=1, consumers=0, duration="5s", warmup="2s"),
+    _own("own", "32 producers", producers=32, consumers=0, duration="5s", warmup="2s"),
+    _own("own", "64 producers", producers=64, consumers=0, duration="5s", warmup="2s"),
+    _own("own", "1 producer, window 256", producers=1, consumers=0, window=256, duration="5s", warmup="2s"),
+    _own("own", "1 producer, 100 per commit", producers=1, consumers=0, transaction=100, duration="5s", warmup="2s"),
+    _own("own", "non-persistent 4 to 4, 16 B", producers=4, consumers=4, non_persistent=True, size=16, duration="5s", warmup="2s"),
     _own("own", "drain of 60,000", producers=0, consumers=1, messages=60_000, warmup="0s", fill=_fill(60_000)),
     *[row for label, delay in _SLOW for row in (
-        _own("slowdisk", f"{label}, 64 producers", OURS, broker_options=("--sync-delay", delay), producers=64, consumers=0, duration="8s", warmup="2s"),
-        _own("slowdisk", f"{label}, 1 producer", OURS, broker_options=("--sync-delay", delay), producers=1, consumers=0, duration="8s", warmup="2s"),
+        _own("slowdisk", f"{label}, 64 producers", OURS, broker_options=("--sync-delay", delay), producers=64, consumers=0, duration="5s", warmup="2s"),
+        _own("slowdisk", f"{label}, 1 producer", OURS, broker_options=("--sync-delay", delay), producers=1, consumers=0, duration="5s", warmup="2s"),
         _own("slowdisk", f"{label}, 8 producers, 100 per commit", OURS, broker_options=("--sync-delay", delay), producers=8, consumers=0,
-             transaction=100, duration="8s", warmup="2s"),
+             transaction=100, duration="5s", warmup="2s"),
     )],
-    _own("scale", "20,000 queues, 20 producers", OURS, queues=20_000, producers=20, consumers=0, duration="20s", warmup="5s"),
-    _own("scale", "20,000 queues, 20 producers, 20 consumers", OURS, queues=20_000, producers=20, consumers=20, duration="20s", warmup="5s"),
-    _own("scale", "5,000 connections, 5,000 messages/s", OURS, producers=5000, consumers=4, rate=5000, duration="20s", warmup="5s"),
+    _own("scale", "20,000 queues, 20 producers", OURS, queues=20_000, producers=20, consumers=0, duration="15s", warmup="5s"),
+    _own("scale", "20,000 queues, 20 producers, 20 consumers", OURS, queues=20_000, producers=20, consumers=20, duration="15s", warmup="5s"),
+    _own("scale", "5,000 connections, 5,000 messages/s", OURS, producers=5000, consumers=4, rate=5000, duration="15s", warmup="5s"),
     _own("scale", "10 MB messages, 1 to 1", OURS, producers=1, consumers=1, size="10MB", messages=100, warmup="0s", prefetch=4),
 ]
 
@@ -149,7 +149,7 @@ def _smaller(row, key, value):
     if key == "fill":
         return max(1000, value // 60)
     if key == "warmup":
-        return {"0s": "0s", 3: 0.5}.get(value, "200ms")
+        return {"0s": "0s", 2: 0.5}.get(value, "200ms")
     if key in ("seconds", "duration"):
         return 1 if key == "seconds" else "1s"
     if key in ("queues", "rate") or (key == "producers" and value > 1000):
