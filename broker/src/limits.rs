@@ -8,6 +8,8 @@ use std::time::Duration;
 /// Largest frame accepted and announced: what a stock ActiveMQ broker uses, and
 /// 6.x clients derive their decompression limit from it.
 pub(crate) const MAX_FRAME_BYTES: usize = 104_857_600;
+/// No configuration allows more: a message is one unit of work of the store, which takes 256 MiB.
+pub(crate) const LARGEST_FRAME_BYTES: u64 = 240 * 1024 * 1024;
 /// Largest frame before ConnectionInfo: a WireFormatInfo has 400 bytes, a
 /// ConnectionInfo little more, and nobody is known yet.
 pub(crate) const MAX_EARLY_FRAME_BYTES: usize = 64 * 1024;

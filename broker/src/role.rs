@@ -101,7 +101,7 @@ impl Slave {
             Some(name) = wishes.recv() => {
                 waiting.stop();
                 shutdown_started(name);
-                shutdown_finished(0, Instant::now(), store::Usage::default());
+                shutdown_finished(0, Instant::now(), store::Written::default());
                 return Ok(Waited::Stopped);
             }
         };
@@ -292,7 +292,7 @@ impl Master {
             Some(signal) = wishes.recv() => tracing::warn!(signal, "asked again: the stop ends here"),
         }
         edge.stop.cancel();
-        shutdown_finished(connections.len(), began, edge.engine.usage().store);
+        shutdown_finished(connections.len(), began, edge.engine.written());
     }
 }
 
@@ -317,7 +317,7 @@ impl Demoted {
             biased;
             Some(name) = wishes.recv() => {
                 shutdown_started(name);
-                shutdown_finished(0, Instant::now(), store::Usage::default());
+                shutdown_finished(0, Instant::now(), store::Written::default());
                 Ended::Stopped
             }
             () = rested.cancelled() => Ended::Demoted(self),
@@ -367,13 +367,13 @@ fn shutdown_started(signal: &str) {
     tracing::info!(event = "shutdown.started", signal, "stopping");
 }
 
-fn shutdown_finished(unfinished: usize, began: Instant, written: store::Usage) {
+fn shutdown_finished(unfinished: usize, began: Instant, written: store::Written) {
     tracing::info!(
         event = "shutdown.finished",
         unfinished,
         messages = written.messages,
         batches = written.batches,
-        bytes = written.bytes_written,
+        bytes = written.bytes,
         ms = ms(began.elapsed()),
         "stopped"
     );

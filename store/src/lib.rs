@@ -62,5 +62,5 @@ pub use position::{BatchNumber, Position, QueueId, SegmentNumber, Seq, StagedId}
 pub use record::{MessageRecord, Outcome, ProducerSequence, Record, Seal};
 pub use settings::{Progress, ReplayProgress, Settings};
 pub use store::{Store, warm_up};
-pub use summary::{QueueSummary, Recovery, Stored, Usage};
+pub use summary::{QueueSummary, Recovery, Stored, Usage, Written};
 pub use work::Work;

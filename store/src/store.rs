@@ -25,7 +25,7 @@ use crate::position::{QueueId, Seq, StagedId};
 use crate::read;
 use crate::record::Outcome;
 use crate::settings::Settings;
-use crate::summary::{QueueSummary, Recovery, Stored, Usage};
+use crate::summary::{QueueSummary, Recovery, Stored, Usage, Written};
 use crate::sync::locked;
 use crate::upkeep::Upkeep;
 use crate::work::Work;
@@ -263,7 +263,11 @@ impl<T: Send + 'static> Store<T> {
     #[must_use]
     pub fn usage(&self) -> Usage {
         let core = &self.handle.core;
-        let batches = core.counters.batches.load(Ordering::Relaxed);
+        let Written {
+            messages,
+            batches,
+            bytes,
+        } = self.written();
         Usage {
             journal_bytes: core.directory.bytes_on_disk(),
             live_bytes: core
@@ -273,8 +277,18 @@ impl<T: Send + 'static> Store<T> {
             full: core.counters.full.load(Ordering::Relaxed),
             batches,
             syncs: batches,
-            bytes_written: core.counters.bytes_written.load(Ordering::Relaxed),
-            messages: core.counters.messages.load(Ordering::Relaxed),
+            bytes_written: bytes,
+            messages,
+        }
+    }
+
+    /// What was made durable so far; waits for nobody.
+    pub fn written(&self) -> Written {
+        let counters = &self.handle.core.counters;
+        Written {
+            messages: counters.messages.load(Ordering::Relaxed),
+            batches: counters.batches.load(Ordering::Relaxed),
+            bytes: counters.bytes_written.load(Ordering::Relaxed),
         }
     }
 

@@ -57,6 +57,17 @@ pub struct Usage {
     pub messages: u64,
 }
 
+/// What a master has made durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Messages, those of spilled transactions not counted.
+    pub messages: u64,
+    /// Batches, each one sync.
+    pub batches: u64,
+    /// Bytes of the journal, padding included.
+    pub bytes: u64,
+}
+
 /// What opening the store found and how long it took.
 #[derive(Clone, Debug, Default)]
 pub struct Recovery {

@@ -96,12 +96,15 @@ impl<T> Upkeep<T> {
     /// less slack every segment would be moved once.
     fn allowed(&self, live_bytes: u64) -> u64 {
         let full = self.core.counters.full.load(Ordering::Relaxed);
+        let settings = &self.core.settings;
         let slack = if full {
             limits::SLACK_SEGMENTS_FULL
         } else {
-            limits::SLACK_SEGMENTS
+            // Room is made before the journal is full.
+            let limit = settings.journal_limit_bytes.unwrap_or(u64::MAX);
+            (limit / settings.segment_bytes / 4).clamp(1, limits::SLACK_SEGMENTS)
         };
-        reclaim::allowed(live_bytes, self.core.settings.segment_bytes, slack)
+        reclaim::allowed(live_bytes, settings.segment_bytes, slack)
     }
 
     /// Checkpoint, reclaim, and compact. What compaction emptied goes with the next round, unless clients wait for room.
@@ -110,7 +113,14 @@ impl<T> Upkeep<T> {
         let is_full = || self.core.counters.full.load(Ordering::Relaxed);
         let mut stable = self.checkpoint()?;
         self.reclaim()?;
+        let mut bytes = u64::MAX;
         while stable && !self.damaged.load(Ordering::Relaxed) && self.compact()? && is_full() {
+            let journal = self.core.directory.bytes_on_disk();
+            if journal >= bytes {
+                // Moving has not made it smaller.
+                break;
+            }
+            bytes = journal;
             stable = self.checkpoint()?;
             self.reclaim()?;
         }

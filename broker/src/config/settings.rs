@@ -172,11 +172,8 @@ impl Settings {
         if self.max_connections == 0 {
             return wrong("max_connections", "must be at least 1".to_owned());
         }
-        if !(1024 * 1024..=i32::MAX as u64).contains(&self.max_frame) {
-            return wrong(
-                "max_frame",
-                "must be between 1 MiB and 2 GiB - 1".to_owned(),
-            );
+        if !(1024 * 1024..=limits::LARGEST_FRAME_BYTES).contains(&self.max_frame) {
+            return wrong("max_frame", "must be between 1 MiB and 240 MiB".to_owned());
         }
         if self.memory_limit < 1024 * 1024 {
             return wrong("memory_limit", "must be at least 1 MiB".to_owned());

@@ -124,6 +124,7 @@ fn wrong_values_say_where_and_what() {
         ("max_connections = 0", "at least 1"),
         ("max_connections = 'many'", "not a whole number"),
         ("max_frame = '1KiB'", "between 1 MiB"),
+        ("max_frame = '256MiB'", "between 1 MiB"),
         ("memory_limit = '5 potatoes'", "unknown unit 'potatoes'"),
         ("lock_poll = '250'", "needs a unit"),
         ("log_format = 'xml'", "not text or json"),

@@ -155,6 +155,11 @@ impl Engine {
         }
     }
 
+    /// What was made durable so far; waits for nobody.
+    pub fn written(&self) -> store::Written {
+        self.store.written()
+    }
+
     /// Every queue, by name.
     pub fn queues(&self) -> Vec<QueueFigures> {
         let mut figures: Vec<_> = self.registry.all().iter().map(|q| q.figures()).collect();

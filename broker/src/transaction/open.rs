@@ -130,7 +130,12 @@ impl OpenTransactions {
     }
 
     fn is_too_large(&self, cell: &Cell) -> bool {
+        if self.bytes > PEER_STAGED_BYTES {
+            return true;
+        }
+        // Notes of what was spilled cannot spill again.
+        let notes = || self.by_id.values().map(|one| one.notes).sum::<usize>();
         let crowded = !cell.engine.memory.has_room_for_transactions();
-        self.bytes > PEER_STAGED_BYTES || (crowded && self.bytes > PEER_STAGED_SHARE_BYTES)
+        crowded && self.bytes > PEER_STAGED_SHARE_BYTES + notes()
     }
 }

@@ -60,6 +60,16 @@ impl RealFs {
     }
 }
 
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)?;
+    file.write_all_at(bytes, 0)?;
+    file.sync_all()
+}
+
 #[cfg(test)]
 impl RealFs {
     /// Whether somebody holds the lock on a file.
@@ -123,13 +133,13 @@ impl Fs for RealFs {
         let mut new = path.as_os_str().to_owned();
         new.push(".new");
         let new = PathBuf::from(new);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&new)?;
-        file.write_all_at(bytes, 0)?;
-        file.sync_all()?;
+        if let Err(error) = write_synced(&new, bytes) {
+            if error.kind() == io::ErrorKind::StorageFull {
+                // Half a file would keep the disk full; if it cannot go, that changes nothing.
+                let _ = fs::remove_file(&new);
+            }
+            return Err(error);
+        }
         delay(self.sync_delay);
         fs::rename(&new, path)?;
         match path.parent() {

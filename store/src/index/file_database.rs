@@ -42,14 +42,9 @@ impl FileDatabase {
         })
     }
 
-    fn write_out(&self, map: &Map) -> Result<(), Trouble> {
-        let mut bytes = Vec::new();
-        for (key, value) in map {
-            put_bytes(&mut bytes, key);
-            put_bytes(&mut bytes, value);
-        }
+    fn replace(&self, bytes: &[u8]) -> Result<(), Trouble> {
         self.fs
-            .replace(&self.path, &bytes)
+            .replace(&self.path, bytes)
             .map_err(|error| error.to_string())
     }
 
@@ -71,13 +66,22 @@ impl FileDatabase {
                 None => mixed.remove(key),
             };
         }
-        self.write_out(&mixed)?;
+        self.replace(&encoded(&mixed))?;
         Err("torn, as the test asked".into())
     }
 
     fn map(&self) -> MutexGuard<'_, Map> {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn encoded(map: &Map) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (key, value) in map {
+        put_bytes(&mut bytes, key);
+        put_bytes(&mut bytes, value);
+    }
+    bytes
 }
 
 fn read(bytes: &[u8]) -> Option<Map> {
@@ -122,7 +126,9 @@ impl Database for FileDatabase {
         if let Some(choice) = TEAR_NEXT_SYNC.take() {
             return self.tear(choice);
         }
-        self.write_out(&self.map())
+        // Whoever looks something up does not wait for the disk.
+        let bytes = encoded(&self.map());
+        self.replace(&bytes)
     }
 
     fn bytes_on_disk(&self) -> Result<u64, Trouble> {

@@ -161,8 +161,16 @@ impl Place {
         }
     }
 
-    /// Removes generations of our own and of earlier epochs, except these. Best effort: what stays is only space.
+    /// Removes generations of our own and of earlier epochs, except these, and what a crash left of a replacement. Best
+    /// effort: what stays is only space.
     pub(super) fn tidy(&self, keep: &[&str]) {
+        for name in self.fs.list(&self.dir).unwrap_or_default() {
+            let half = name.strip_suffix(".new").and_then(epoch_of);
+            if half.is_some_and(|epoch| epoch <= self.epoch) {
+                // Nobody replaces anything now: this is done by the thread that does.
+                let _ = self.fs.remove(&self.path(&name));
+            }
+        }
         for name in self.names() {
             let generation = name.strip_suffix(BAD).unwrap_or(&name);
             if keep.contains(&generation) || epoch_of(&name).is_none_or(|epoch| epoch > self.epoch)
@@ -288,7 +296,13 @@ mod tests {
             Some("a test")
         );
         assert_eq!(ours.condemned("0000000000000005-1.file"), None);
+        let halves = ["0000000000000005-7.file.new", "0000000000000006-7.file.new"];
+        for half in halves {
+            fs.replace(&ours.path(half), b"half of it").unwrap();
+        }
         ours.tidy(&["0000000000000005-1.file"]);
+        let left = halves.map(|half| fs.list(&ours.dir).unwrap().contains(&half.to_owned()));
+        assert_eq!(left, [false, true], "what a crash left");
         let left = ["0000000000000005-1.file", "0000000000000006-0.file"];
         assert_eq!(ours.names(), left);
         assert_eq!(ours.fresh_name(Form::Sled), "0000000000000005-0");

@@ -206,7 +206,8 @@ impl Work {
         };
         watch.verify()?;
         self.place.tidy(&[&generation.name, &stable.generation]);
-        self.check_space(&values, form_of(&generation.name))?;
+        let existing = generation.database.bytes_on_disk().unwrap_or(0);
+        self.check_space(&values, form_of(&generation.name), existing)?;
         self.prove(&*generation.database, &stable, watch)?;
         (self.image.producers, self.image.outcomes) =
             (stable.image.producers, stable.image.outcomes);
@@ -243,7 +244,7 @@ impl Work {
         let current: Vec<&str> = current.into_iter().flatten().map(String::as_str).collect();
         self.place.tidy(&current);
         let size = self.estimate();
-        self.check_space(&values, self.place.suited(size))?;
+        self.check_space(&values, self.place.suited(size), 0)?;
         if let (Some(old), Some(stable)) = (&old, &self.stable) {
             self.prove(&*old.database, stable, watch)?;
         }
@@ -305,14 +306,15 @@ impl Work {
     }
 
     /// A full disk must show before the database sees it.
-    fn check_space(&self, values: &[Change], form: Form) -> Result<(), Stop> {
+    fn check_space(&self, values: &[Change], form: Form, existing: u64) -> Result<(), Stop> {
         let changed: usize = values
             .iter()
             .map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len))
             .sum();
         let kept = self.kept.len() as u64 * 4096;
         let spare = match form {
-            Form::File => FILE_INDEX_BYTES,
+            // Written whole beside the old one.
+            Form::File => FILE_INDEX_BYTES + existing,
             Form::Sled => DATABASE_SPARE_BYTES,
         };
         let needed = spare + DATABASE_BLOAT_FACTOR * (changed as u64 + kept);

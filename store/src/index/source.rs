@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::control::{self, Control};
-use super::database::{OpenTrouble, Trouble};
+use super::database::{Form, OpenTrouble, Trouble};
 use super::generation::{self, Generation, Place, form_of};
 use super::key::{AT, PageKey, open_value};
 use super::page::PageMark;
@@ -256,7 +256,9 @@ impl Plan {
             Some(generation) => generation,
             None => self.open_copy()?,
         });
-        if self.control.updating.is_none() && !copied {
+        let is_file = form_of(&generation.name) == Form::File;
+        // A file is in memory anyway, and looking through it takes no time.
+        if self.control.updating.is_none() && !copied && !is_file {
             self.check_last_written(&generation)?;
             return Ok(Obtained {
                 generation,

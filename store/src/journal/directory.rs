@@ -55,10 +55,14 @@ impl Directory {
         let mut files = BTreeMap::new();
         for name in names(&*fs, path)? {
             let file = path.join(name.to_string());
-            let bytes = fs
-                .file_len(&file)
-                .map_err(Error::io("read the length of", &file))?;
-            files.insert((name.number, name.epoch), bytes);
+            match fs.file_len(&file) {
+                Ok(bytes) => {
+                    files.insert((name.number, name.epoch), bytes);
+                }
+                // The last master was still removing what holds nothing.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io("read the length of", &file)(error)),
+            }
         }
         Ok(Self {
             fs,
