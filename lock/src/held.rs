@@ -59,7 +59,8 @@ impl Held {
         self.verifier.clone()
     }
 
-    /// Gives the lock back in order: notes in the record that nothing of us is left running, then unlocks.
+    /// Gives the lock back in order: notes in the record that nothing of us is left running that
+    /// the next master would have to fear, then unlocks.
     ///
     /// # Errors
     /// If we were not the holder any more, nothing is written; if the record could not be written, the lock is still

@@ -77,7 +77,7 @@ pub(super) fn open(
 }
 
 /// Starts the threads that sled keeps for the whole process, by opening an empty database in a temporary directory. They
-/// wait for each other spinning, so that on two cores the first opening takes some 20 ms longer than any later one: a
+/// wait for each other spinning, so that on two cores the first opening takes some 10 ms longer than any later one: a
 /// slave has the time, a takeover has not. Returns at once; what goes wrong shows when it is needed.
 pub(crate) fn warm_up() {
     let warming = || {

@@ -2,8 +2,8 @@
 //!
 //! The writer waits here only when it has outrun the preparer. A full disk is an answer, not a failure; any other
 //! error is kept and handed to the writer, which never writes again. On drop the thread begins no further step and leaves
-//! its files as they are: the next start removes them. The step it is at is waited for only a moment, because no other master
-//! reads anything but zeros from a spare of ours, and none uses its name.
+//! its files as they are: the next start removes them. A spare that is being made is waited for only a moment, because no
+//! other master reads anything but zeros from a spare of ours, and none uses its name; a removal is waited for longer.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use std::time::Instant;
 use super::directory::{Directory, SegmentInfo};
 use super::spares::{Maker, Spare, Spares, Step, lengthen};
 use crate::error::{Error, Result};
-use crate::limits::PREPARER_STOP_WAIT;
+use crate::limits::{PREPARER_STOP_WAIT, UPKEEP_STOP_WAIT};
 
 /// Who makes spare segments ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,8 @@ struct State {
     full: Option<(u64, u64)>,
     failed: Option<Error>,
     stopped: bool,
+    /// A file of an earlier master is just being removed.
+    removing: bool,
 }
 
 impl Preparer {
@@ -154,8 +156,14 @@ impl Drop for Preparer {
     fn drop(&mut self) {
         self.stop();
         if let Some(ended) = self.thread.take() {
+            // The next master may be looking at the file that is going.
+            let wait = if self.shared.state().removing {
+                UPKEEP_STOP_WAIT
+            } else {
+                PREPARER_STOP_WAIT
+            };
             // It has nothing to say that the state does not say. One that is still busy ends by itself.
-            let _ = ended.recv_timeout(PREPARER_STOP_WAIT);
+            let _ = ended.recv_timeout(wait);
         }
     }
 }
@@ -190,11 +198,13 @@ impl Shared {
         let Some(leftover) = state.leftovers.pop() else {
             return false;
         };
+        state.removing = true;
         drop(state);
         let path = self.directory.path_of(&leftover);
         if let Err(error) = self.directory.remove_file(&path) {
             tracing::warn!(path = %path.display(), %error, "cannot remove an unused segment");
         }
+        self.state().removing = false;
         true
     }
 
