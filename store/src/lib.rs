@@ -54,7 +54,7 @@ pub use codec::{BadRecord, Decoded, PayloadPlace, Records, Sink, decode_all};
 pub use error::{Action, Error, Result};
 #[cfg(any(test, feature = "sim"))]
 pub use fs::sim;
-pub use fs::{Fs, ReadFile, RealFs, SegmentFile};
+pub use fs::{Fs, ReadFile, RealFs, Remains, SegmentFile};
 pub use layout::seen_epoch;
 pub use noted::Noted;
 pub use outlet::Outlet;

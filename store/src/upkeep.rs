@@ -15,6 +15,7 @@ use crate::clock;
 use crate::compact::{Collected, Moved};
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::fs::Remains;
 use crate::inbox::Inbox;
 use crate::journal::scan_segment;
 use crate::limits;
@@ -219,9 +220,23 @@ impl<T> Upkeep<T> {
         for segment in segments.iter().filter(|info| info.number <= last) {
             self.go_on()?;
             self.core.verify()?;
-            self.core.directory.remove_through(segment.number)?;
+            for remains in self.core.directory.remove_through(segment.number)? {
+                self.shrink(remains)?;
+            }
         }
         Ok(())
+    }
+
+    /// Gives back the room of a removed segment in steps.
+    fn shrink(&self, mut remains: Box<dyn Remains>) -> Result<()> {
+        loop {
+            let began = Instant::now();
+            if !self.core.directory.shrink(&mut *remains)? {
+                return Ok(());
+            }
+            self.go_on()?;
+            self.let_others_commit(began);
+        }
     }
 
     /// Moves what lives out of the oldest segments while the journal is too large for what lives in it. True if that
@@ -271,8 +286,14 @@ impl<T> Upkeep<T> {
         tracing::debug!(event = "segment.compacting", %segment, "moving what lives in it");
         let mut collected = Collected::default();
         let mut room = true;
+        let (mut began, mut read) = (Instant::now(), 0);
         scan_segment(&self.core.directory, segment, &mut |view| {
             self.go_on()?;
+            read += view.records.len();
+            if read >= limits::COMPACTION_READ_BYTES {
+                self.let_others_commit(began);
+                (began, read) = (Instant::now(), 0);
+            }
             if room {
                 self.core
                     .with_index(|applied| collected.collect(&mut applied.index, &view))?;
@@ -311,8 +332,8 @@ impl<T> Upkeep<T> {
         }
     }
 
-    /// Moves and the work of clients take turns in the committing thread, and a move is the larger batch: half of the time
-    /// belongs to clients, unless they wait for the room that moving gives.
+    /// What is moved, read or given back here makes clients wait for the disk: half of the time belongs to them, unless they
+    /// wait for the room that it gives.
     fn let_others_commit(&self, began: Instant) {
         if !self.core.counters.full.load(Ordering::Relaxed) {
             self.core.signals.pace(began.elapsed());

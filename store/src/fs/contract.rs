@@ -60,11 +60,11 @@ pub trait Fs: Send + Sync + 'static {
     /// What the system says; the file is then either as it was or replaced.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Removes a file. Durable only after [`Fs::sync_dir`].
+    /// Removes a file. Durable only after [`Fs::sync_dir`]. The room it took comes back with what is answered.
     ///
     /// # Errors
     /// What the system says.
-    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn remove(&self, path: &Path) -> io::Result<Box<dyn Remains>>;
 
     /// Makes durable what can be read from a file, whoever wrote it, and forgets cached copies of it: what is read from now
     /// on is what the disk has, even after a failed sync of another process.
@@ -84,6 +84,17 @@ pub trait Fs: Send + Sync + 'static {
     /// # Errors
     /// What the system says.
     fn available_space(&self, dir: &Path) -> io::Result<u64>;
+}
+
+/// The room that a removed file still takes: given back when this is dropped, or before that in steps, because a disk that
+/// is handed 32 MiB at once may stand still for ten milliseconds.
+pub trait Remains: Send {
+    /// Gives `bytes` back to the disk, durably; false when nothing was left. Only once the removal itself is durable, and
+    /// when nobody reads the file any more.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn shrink(&mut self, bytes: u64) -> io::Result<bool>;
 }
 
 /// A file open for reading, shared between threads.

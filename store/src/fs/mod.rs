@@ -10,5 +10,5 @@ mod real;
 pub mod sim;
 
 pub(crate) use aligned::AlignedBuf;
-pub use contract::{Fs, ReadFile, SegmentFile};
+pub use contract::{Fs, ReadFile, Remains, SegmentFile};
 pub use real::RealFs;

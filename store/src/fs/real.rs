@@ -25,7 +25,7 @@ use rustix::fs::{Advice, FallocateFlags, OFlags};
 use rustix::io::Errno;
 
 use super::aligned::AlignedBuf;
-use super::contract::{Fs, ReadFile, SegmentFile};
+use super::contract::{Fs, ReadFile, Remains, SegmentFile};
 use crate::limits::FILL_BYTES;
 
 /// Linux' O_DSYNC on every architecture this broker is built for. The constant of that name in rustix 1.1 is O_SYNC,
@@ -148,8 +148,11 @@ impl Fs for RealFs {
         }
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+    fn remove(&self, path: &Path) -> io::Result<Box<dyn Remains>> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        fs::remove_file(path)?;
+        let len = file.metadata()?.len();
+        Ok(Box::new(RealRemains { file, len }))
     }
 
     fn settle(&self, path: &Path) -> io::Result<()> {
@@ -223,6 +226,25 @@ fn reserve(file: &File, len: u64) -> io::Result<()> {
         // Older NFS and some others cannot: the zero-fill takes the blocks, or fails, before the segment is used.
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
         Err(errno) => Err(errno.into()),
+    }
+}
+
+/// A file without a name.
+struct RealRemains {
+    file: File,
+    len: u64,
+}
+
+impl Remains for RealRemains {
+    fn shrink(&mut self, bytes: u64) -> io::Result<bool> {
+        if self.len == 0 {
+            return Ok(false);
+        }
+        self.len = self.len.saturating_sub(bytes);
+        self.file.set_len(self.len)?;
+        // Otherwise the file system keeps all steps for one commit.
+        self.file.sync_all()?;
+        Ok(true)
     }
 }
 

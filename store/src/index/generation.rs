@@ -180,7 +180,7 @@ impl Place {
             let path = self.path(&name);
             let removed = match form_of(&name) {
                 Form::Sled if !name.ends_with(BAD) => remove_tree(&path),
-                _ => self.fs.remove(&path),
+                _ => self.fs.remove(&path).map(drop),
             };
             if let Err(error) = removed {
                 tracing::debug!(path = %path.display(), %error, "an old index generation stays for now");

@@ -69,6 +69,10 @@ impl Cursor {
             .fs()
             .open_read(&path)
             .map_err(Error::io("open", &path))?;
+        if ahead < READ_AHEAD_BYTES {
+            // Who reads less at a time does not want the kernel to read on.
+            file.will_jump();
+        }
         let (window, window_at, announced, bytes_read) = (Vec::new(), 0, 0, 0);
         Ok(Self {
             file,

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::segment::SegmentName;
+use super::spares::is_full;
 use crate::error::{Error, Result};
-use crate::fs::{Fs, ReadFile};
-use crate::limits::OPEN_SEGMENTS;
+use crate::fs::{Fs, ReadFile, Remains};
+use crate::limits::{OPEN_SEGMENTS, SHRINK_BYTES};
 use crate::position::SegmentNumber;
 
 /// One segment file of the journal.
@@ -116,31 +117,46 @@ impl Directory {
             .map_err(Error::io("read the free space of", &self.path))
     }
 
-    /// Removes every file with this number or a lower one, oldest first, and returns the bytes given back. Lists them
-    /// anew: a master that was replaced may have made some after we had looked. Files of an epoch above ours are not ours
-    /// to touch. The space of a file that a reader still holds comes back when it lets go.
+    /// Removes every file with this number or a lower one, oldest first, durably, and answers what may be shrunk of them.
+    /// Lists them anew: a master that was replaced may have made some after we had looked. Files of an epoch above ours
+    /// are not ours to touch. The space of a file that a reader still holds comes back when it lets go.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(crate) fn remove_through(&self, number: SegmentNumber) -> Result<u64> {
+    pub(crate) fn remove_through(&self, number: SegmentNumber) -> Result<Vec<Box<dyn Remains>>> {
         let listed = self.fs.list(&self.path);
         let listed = listed.map_err(Error::io("list", &self.path))?;
-        let known = self.state().files.clone();
-        let ours = known.keys().map(|(_, epoch)| *epoch).max().unwrap_or(0);
+        let ours = self.state().files.keys().map(|(_, epoch)| *epoch).max();
+        let ours = ours.unwrap_or(0);
         let mut gone: Vec<SegmentName> =
             listed.iter().filter_map(|name| name.parse().ok()).collect();
         gone.retain(|name| name.number <= number && name.epoch <= ours);
         gone.sort_unstable_by_key(|name| (name.number, name.epoch));
+        let mut remains = Vec::new();
         for name in &gone {
-            self.remove_file(&self.path.join(name.to_string()))?;
+            remains.extend(self.remove_file(&self.path.join(name.to_string()))?);
         }
-        self.fs
-            .sync_dir(&self.path)
-            .map_err(Error::io("sync", &self.path))?;
-        let freed = gone
-            .iter()
-            .filter_map(|name| known.get(&(name.number, name.epoch)));
-        Ok(freed.sum())
+        self.sync()?;
+        Ok(remains)
+    }
+
+    /// Gives back some of the room of a removed file; false when it is all back.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn shrink(&self, remains: &mut dyn Remains) -> Result<bool> {
+        match remains.shrink(SHRINK_BYTES) {
+            Ok(more) => Ok(more),
+            // Even giving back may need room: without steps it works all the same.
+            Err(error) if is_full(&error) => Ok(false),
+            Err(error) => Err(Error::io("shrink a removed file of", &self.path)(error)),
+        }
+    }
+
+    /// Makes durable which files there are.
+    pub(super) fn sync(&self) -> Result<()> {
+        let synced = self.fs.sync_dir(&self.path);
+        synced.map_err(Error::io("sync", &self.path))
     }
 
     /// Opens a segment for reading; stays readable while held.
@@ -157,9 +173,7 @@ impl Directory {
         }
         let path = self.locate(&state, number);
         let file = self.fs.open_read(&path).map_err(Error::io("open", &path))?;
-        if state.open.len() >= OPEN_SEGMENTS {
-            state.open.remove(0);
-        }
+        state.make_room();
         state.open.push((number, Arc::clone(&file)));
         Ok(file)
     }
@@ -183,10 +197,6 @@ impl Directory {
         &self.fs
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Counts a file that the preparer has created, or one that has become longer.
     pub(super) fn register(&self, info: SegmentInfo) {
         self.state()
@@ -205,14 +215,15 @@ impl Directory {
         }
     }
 
-    /// Removes one file, without syncing the directory.
-    pub(super) fn remove_file(&self, path: &Path) -> Result<()> {
-        match self.fs.remove(path) {
-            Ok(()) => {}
+    /// Removes one file, without syncing the directory; answers what is left of it unless somebody still reads that.
+    pub(super) fn remove_file(&self, path: &Path) -> Result<Option<Box<dyn Remains>>> {
+        let remains = match self.fs.remove(path) {
+            Ok(remains) => Some(remains),
             // A removal that an earlier crash left half done.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::io("remove", path)(error)),
-        }
+        };
+        let mut is_read = false;
         let name = path
             .file_name()
             .and_then(|name| name.to_str())
@@ -221,9 +232,13 @@ impl Directory {
             let mut state = self.state();
             state.files.remove(&(name.number, name.epoch));
             state.set_aside.remove(&(name.number, name.epoch));
-            state.open.retain(|(open, _)| *open != name.number);
+            state.open.retain(|(number, file)| {
+                let gone = *number == name.number;
+                is_read |= gone && Arc::strong_count(file) > 1;
+                !gone
+            });
         }
-        Ok(())
+        Ok(remains.filter(|_| !is_read))
     }
 
     /// With two files of one number, the higher epoch is the real one.
@@ -239,6 +254,19 @@ impl Directory {
     fn state(&self) -> MutexGuard<'_, State> {
         // The state is changed by single inserts and removals, so a panic elsewhere cannot leave it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Closes the file that was used least recently. One that is being read stays known: see [`Directory::remove_file`].
+    fn make_room(&mut self) {
+        if self.open.len() < OPEN_SEGMENTS {
+            return;
+        }
+        let idle = |(_, file): &(_, Arc<dyn ReadFile>)| Arc::strong_count(file) == 1;
+        if let Some(at) = self.open.iter().position(idle) {
+            self.open.remove(at);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Instant;
 use super::directory::{Directory, SegmentInfo};
 use super::spares::{Maker, Spare, Spares, Step, lengthen};
 use crate::error::{Error, Result};
+use crate::fs::Remains;
 use crate::limits::{PREPARER_STOP_WAIT, UPKEEP_STOP_WAIT};
 
 /// Who makes spare segments ready.
@@ -73,7 +74,7 @@ impl Preparer {
         self.shared.state().leftovers = leftovers;
         if prepare == Prepare::Inline {
             while self.shared.remove_leftover() {}
-            return Ok(());
+            return self.shared.state().failed.take().map_or(Ok(()), Err);
         }
         let worker = Arc::clone(&self.shared);
         let (alive, ended) = sync_channel(0);
@@ -192,7 +193,7 @@ impl Shared {
     /// Removes one file that holds nothing; answers whether there was one. What cannot be removed only takes room.
     fn remove_leftover(&self) -> bool {
         let mut state = self.state();
-        if state.stopped {
+        if state.stopped || state.failed.is_some() {
             return false;
         }
         let Some(leftover) = state.leftovers.pop() else {
@@ -201,11 +202,40 @@ impl Shared {
         state.removing = true;
         drop(state);
         let path = self.directory.path_of(&leftover);
-        if let Err(error) = self.directory.remove_file(&path) {
-            tracing::warn!(path = %path.display(), %error, "cannot remove an unused segment");
-        }
+        let removed = self.directory.remove_file(&path);
         self.state().removing = false;
+        match removed {
+            Ok(None) => {}
+            Ok(Some(remains)) => {
+                if let Err(error) = self.shrink(remains) {
+                    self.state().failed = Some(error);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "cannot remove an unused segment");
+            }
+        }
         true
+    }
+
+    /// Gives back the room of a removed file in steps: it is many clients' first second with a new master.
+    fn shrink(&self, mut remains: Box<dyn Remains>) -> Result<()> {
+        self.directory.sync()?;
+        loop {
+            let began = Instant::now();
+            if self.state().stopped || !self.directory.shrink(&mut *remains)? {
+                return Ok(());
+            }
+            self.pause(began, |state| !state.stopped);
+        }
+    }
+
+    /// Waits as long as has passed since `began`, while `so`.
+    fn pause(&self, began: Instant, so: impl FnMut(&mut State) -> bool) {
+        let waited = self
+            .changed
+            .wait_timeout_while(self.state(), began.elapsed(), so);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Does one step, and then leaves the disk to the writer for as long again, unless that has no ready segment to go on
@@ -213,13 +243,8 @@ impl Shared {
     fn paced_step(&self) -> bool {
         let began = Instant::now();
         let stepped = self.step();
-        let state = self.state();
-        if stepped && state.spares.has_ready() {
-            let in_need = |state: &mut State| !state.stopped && state.spares.has_ready();
-            let paused = self
-                .changed
-                .wait_timeout_while(state, began.elapsed(), in_need);
-            drop(paused.unwrap_or_else(PoisonError::into_inner));
+        if stepped {
+            self.pause(began, |state| !state.stopped && state.spares.has_ready());
         }
         stepped
     }

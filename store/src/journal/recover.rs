@@ -28,7 +28,7 @@ pub(crate) fn recover(
     let mut end = start_of(directory, &chain, from);
     for (at, link) in chain.links.iter().enumerate() {
         let sealed = chain.links.get(at + 1).map(|next| next.seal);
-        read_segment(directory, link, sealed, &mut end, visit)?;
+        read_segment(directory, link, sealed, &mut end, READ_AHEAD_BYTES, visit)?;
     }
     Ok(end)
 }
@@ -73,10 +73,11 @@ pub(super) fn read_segment(
     link: &Link,
     sealed: Option<Seal>,
     end: &mut End,
+    ahead: usize,
     visit: &mut dyn FnMut(View<'_>) -> Result<()>,
 ) -> Result<()> {
     let limit = sealed.map_or(link.info.bytes, |seal| seal.end);
-    let mut cursor = Cursor::open(directory, &link.info, limit, READ_AHEAD_BYTES)?;
+    let mut cursor = Cursor::open(directory, &link.info, limit, ahead)?;
     let resumed = end.segment == link.info.number;
     end.offset = if resumed { end.offset } else { BLOCK_BYTES };
     end.segment = link.info.number;
@@ -157,11 +158,12 @@ fn check_seal(cursor: &Cursor, seal: Seal, end: &End) -> Result<()> {
     Err(cursor.damaged(end.offset, what))
 }
 
-/// One segment that a later one seals, read as a whole.
+/// One segment that a later one seals, read as a whole, `ahead` bytes at a time.
 pub(super) fn read_whole(
     directory: &Directory,
     link: &Link,
     sealed: Seal,
+    ahead: usize,
     visit: &mut dyn FnMut(View<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut end = End {
@@ -170,5 +172,5 @@ pub(super) fn read_whole(
         last_crc: link.seal.last_crc,
         ..End::default()
     };
-    read_segment(directory, link, Some(sealed), &mut end, visit)
+    read_segment(directory, link, Some(sealed), &mut end, ahead, visit)
 }

@@ -7,6 +7,7 @@ use super::directory::{Directory, SegmentInfo};
 use super::recover::read_whole;
 use super::view::View;
 use crate::error::{Error, Result};
+use crate::limits::COMPACTION_READ_BYTES;
 use crate::position::SegmentNumber;
 use crate::record::Seal;
 
@@ -30,7 +31,7 @@ pub(crate) fn scan_segment(
     };
     let link = read_sealed(directory, info, &mut 0)?;
     let seal = seal_of(directory, &link, &files)?;
-    read_whole(directory, &link, seal, visit)
+    read_whole(directory, &link, seal, COMPACTION_READ_BYTES, visit)
 }
 
 /// What the segment after this one says about it.

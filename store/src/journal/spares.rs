@@ -214,11 +214,7 @@ impl Maker {
             .file
             .finish()
             .map_err(|source| self.judge("sync", path, total, source))?;
-        let dir = self.directory.path();
-        self.directory
-            .fs()
-            .sync_dir(dir)
-            .map_err(Error::io("sync", dir))?;
+        self.directory.sync()?;
         spare.file.lock().map_err(Error::io("lock", path))?;
         spare.finished = true;
         Ok(())
@@ -228,7 +224,7 @@ impl Maker {
     pub(super) fn discard(&self, spare: Spare) -> Result<()> {
         let Spare { file, path, .. } = spare;
         drop(file);
-        self.directory.remove_file(&path)
+        self.directory.remove_file(&path).map(drop)
     }
 
     pub(super) fn directory(&self) -> &Arc<Directory> {
@@ -283,7 +279,7 @@ pub(super) fn lengthen(directory: &Directory, spare: &mut Spare, bytes: u64) -> 
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
+pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded

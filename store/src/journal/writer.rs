@@ -104,7 +104,7 @@ impl Writer {
             // The last master's spares are room enough, once they are gone.
             verify()?;
             for leftover in leftovers.drain(..) {
-                directory.remove_file(&directory.path_of(&leftover))?;
+                drop(directory.remove_file(&directory.path_of(&leftover))?);
             }
             first = maker.make_now();
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::support::{Collected, disk_with, eventually, hold, small};
 use crate::sim::{OpKind, SimFs};
-use crate::{Error, Fs, Outlet, QueueId, ReadFile, SegmentFile, Seq, Store, Work};
+use crate::{Error, Fs, Outlet, QueueId, ReadFile, Remains, SegmentFile, Seq, Store, Work};
 
 fn message(seq: u64) -> Work {
     let mut work = Work::new();
@@ -165,7 +165,7 @@ impl Fs for Panics {
         panic!("seeded");
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove(&self, path: &Path) -> io::Result<Box<dyn Remains>> {
         self.0.remove(path)
     }
 

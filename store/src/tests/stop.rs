@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::support::{Collected, DEADLINE, disk_with, eventually, hold, small};
 use crate::sim::SimFs;
 use crate::sync::locked;
-use crate::{Fs, ReadFile, Result, SegmentFile, Seq, Store, Work};
+use crate::{Fs, ReadFile, Remains, Result, SegmentFile, Seq, Store, Work};
 
 /// A door that lets so many through, or all, and who stands before it.
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl Fs for Slow {
         self.fs.replace(path, bytes)
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove(&self, path: &Path) -> io::Result<Box<dyn Remains>> {
         self.fs.remove(path)
     }
 

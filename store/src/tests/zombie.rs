@@ -13,7 +13,7 @@ use super::script::{Ids, Random, Script};
 use super::support::{Collected, disk_with, eventually, small};
 use crate::sim::SimFs;
 use crate::sync::locked;
-use crate::{Fs, ReadFile, SegmentFile, Store, Work};
+use crate::{Fs, ReadFile, Remains, SegmentFile, Store, Work};
 
 /// Lets so many file operations through, then none until it is opened.
 #[derive(Default)]
@@ -110,7 +110,7 @@ impl Fs for Gated {
         self.pass().replace(path, bytes)
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove(&self, path: &Path) -> io::Result<Box<dyn Remains>> {
         self.pass().remove(path)
     }
 

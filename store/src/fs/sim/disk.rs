@@ -136,6 +136,7 @@ impl Disk {
                 self.begin(op);
                 self.fail(op);
             }
+            Op::Shrink { inode, len } => self.inode_mut(*inode).shrink(*len),
             Op::DropCache { inode } => self.inode_mut(*inode).drop_cache(),
             Op::Sync { .. } | Op::SyncDir { .. } | Op::Mark(_) => {}
         }
@@ -238,6 +239,14 @@ impl Inode {
     fn write(&mut self, offset: u64, data: &Data) {
         put(&mut self.visible, offset, data);
         self.pending.push((offset, data.clone()));
+    }
+
+    fn shrink(&mut self, len: u64) {
+        let len = usize::try_from(len).expect("a simulated file fits into memory");
+        self.pending.clear();
+        self.stuck.clear();
+        self.visible.truncate(len);
+        self.durable.clone_from(&self.visible);
     }
 
     /// What a failed sync left in doubt turns out not to be there; unsynced writes stay cached.

@@ -5,7 +5,7 @@ use std::io;
 use super::fault::OpKind;
 use super::op::{Data, Op};
 use super::simfs::SimFs;
-use crate::fs::contract::{ReadFile, SegmentFile};
+use crate::fs::contract::{ReadFile, Remains, SegmentFile};
 use crate::limits::BLOCK_BYTES;
 
 pub(super) struct SimRead {
@@ -37,18 +37,47 @@ impl ReadFile for SimRead {
     }
 }
 
+pub(super) struct SimRemains {
+    fs: SimFs,
+    inode: u64,
+}
+
+impl SimRemains {
+    pub(super) fn new(fs: SimFs, inode: u64) -> Self {
+        Self { fs, inode }
+    }
+}
+
+impl Remains for SimRemains {
+    fn shrink(&mut self, bytes: u64) -> io::Result<bool> {
+        let mut shared = self.fs.shared();
+        let len = shared.content(self.inode).len() as u64;
+        if len == 0 {
+            return Ok(false);
+        }
+        shared.change(Op::Shrink {
+            inode: self.inode,
+            len: len.saturating_sub(bytes),
+        })?;
+        Ok(true)
+    }
+}
+
 pub(super) struct SimSegment {
     fs: SimFs,
     inode: u64,
+    /// As its owner knows it: somebody else may have removed and shrunk it.
+    len: u64,
     finished: bool,
     locked: bool,
 }
 
 impl SimSegment {
-    pub(super) fn new(fs: SimFs, inode: u64) -> Self {
+    pub(super) fn new(fs: SimFs, inode: u64, len: u64) -> Self {
         Self {
             fs,
             inode,
+            len,
             finished: false,
             locked: false,
         }
@@ -90,14 +119,10 @@ impl SegmentFile for SimSegment {
             (aligned.len() as u64).is_multiple_of(BLOCK_BYTES),
             "whole blocks are written"
         );
-        let mut shared = self.fs.shared();
         let end = offset + aligned.len() as u64;
-        assert!(
-            end <= shared.content(self.inode).len() as u64,
-            "writes stay within the segment"
-        );
+        assert!(end <= self.len, "writes stay within the segment");
         let data = Data::Bytes(aligned.into());
-        shared.change(Op::WriteDurable {
+        self.fs.shared().change(Op::WriteDurable {
             inode: self.inode,
             offset,
             data,
@@ -112,7 +137,9 @@ impl SegmentFile for SimSegment {
             offset: from,
             data: Data::Zeros(to - from),
         })?;
-        shared.change(Op::Sync { inode: self.inode })
+        shared.change(Op::Sync { inode: self.inode })?;
+        self.len = to;
+        Ok(())
     }
 }
 

@@ -80,6 +80,13 @@ pub enum Op {
         /// The name.
         path: PathBuf,
     },
+    /// A file without a name was made shorter. Taken for durable at once: the worst case for a name that comes back.
+    Shrink {
+        /// The file.
+        inode: u64,
+        /// What is left of it.
+        len: u64,
+    },
     /// The entries of a directory were synced.
     SyncDir {
         /// The directory.
@@ -100,7 +107,7 @@ impl Op {
             Self::WriteDurable { .. } => Some(OpKind::WriteDurable),
             Self::Sync { .. } | Self::DropCache { .. } => Some(OpKind::Sync),
             Self::Rename { .. } => Some(OpKind::Rename),
-            Self::Remove { .. } => Some(OpKind::Remove),
+            Self::Remove { .. } | Self::Shrink { .. } => Some(OpKind::Remove),
             Self::SyncDir { .. } => Some(OpKind::SyncDir),
             Self::Failed(_) | Self::Mark(_) => None,
         }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{Choice, Disk, Node};
 use super::fault::{OpKind, Plan};
-use super::file::{SimRead, SimSegment};
+use super::file::{SimRead, SimRemains, SimSegment};
 use super::op::{Data, Op};
-use crate::fs::contract::{Fs, ReadFile, SegmentFile};
+use crate::fs::contract::{Fs, ReadFile, Remains, SegmentFile};
 
 /// A file system in memory. Clones are the same file system.
 #[derive(Clone, Debug, Default)]
@@ -298,7 +298,7 @@ impl Fs for SimFs {
 
     fn create(&self, path: &Path, len: u64) -> io::Result<Box<dyn SegmentFile>> {
         let inode = self.shared().create(path, len)?;
-        Ok(Box::new(SimSegment::new(self.clone(), inode)))
+        Ok(Box::new(SimSegment::new(self.clone(), inode, len)))
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
@@ -347,12 +347,13 @@ impl Fs for SimFs {
         }
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
+    fn remove(&self, path: &Path) -> io::Result<Box<dyn Remains>> {
         let mut shared = self.shared();
-        shared.file(path)?;
+        let inode = shared.file(path)?;
         shared.change(Op::Remove {
             path: path.to_owned(),
-        })
+        })?;
+        Ok(Box::new(SimRemains::new(self.clone(), inode)))
     }
 
     fn settle(&self, path: &Path) -> io::Result<()> {

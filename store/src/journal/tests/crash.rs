@@ -120,3 +120,36 @@ fn what_a_failed_sync_left_in_the_cache_is_not_taken_for_durable() {
         assert_eq!(check(&fs.crash(choice), found + 1, &context), found + 1);
     }
 }
+
+#[test]
+fn a_crash_while_segments_are_removed_leaves_a_journal_that_can_be_read() {
+    let fs = disk();
+    let mut master = Master::start(&fs, 1).expect("sound");
+    append_names(&mut master, 1, 30);
+    drop(master);
+    // Its spares are left over for the second one.
+    let fs = fs.copy();
+    let mut master = Master::start(&fs, 2).expect("sound");
+    append_names(&mut master, 31, 40);
+    let segments = master.directory.segments();
+    for segment in &segments[..3] {
+        let remains = master.directory.remove_through(segment.number);
+        for mut remains in remains.expect("sound") {
+            while master.directory.shrink(&mut *remains).expect("sound") {}
+        }
+    }
+    let shrunk = fs.ops().iter().filter(|op| matches!(op, Op::Shrink { .. }));
+    assert_eq!(
+        shrunk.count(),
+        4 * 2,
+        "three segments and a spare, each in two steps"
+    );
+    fs.for_each_crash(&choices(8), |op, _, fs| {
+        let (seen, _) = read_all(&fs).unwrap_or_else(|error| panic!("operation {op}: {error}"));
+        let oldest_kept = names(40).split_off(40 - seen.len());
+        assert!(
+            seen == oldest_kept || seen == names(seen.len() as u64),
+            "operation {op}"
+        );
+    });
+}

@@ -203,11 +203,13 @@ fn a_full_disk_is_an_answer_and_the_reserve_is_for_acknowledgements() {
         master.append_urgent(b"one too many"),
         Err(Error::Full { .. })
     ));
-    let freed = master
+    let before = master.directory.bytes_on_disk();
+    let remains = master
         .directory
         .remove_through(SegmentNumber(2))
         .expect("sound");
-    assert_eq!(freed, 2 * SEGMENT);
+    assert_eq!(remains.len(), 2);
+    assert_eq!(before - master.directory.bytes_on_disk(), 2 * SEGMENT);
     let placed = master.append(b"19").expect("there is room again");
     assert!(placed.rolled);
     let (seen, _) = read_all(&fs).expect("sound");
@@ -384,10 +386,11 @@ fn a_removed_segment_stays_readable_while_it_is_held() {
     let mut master = Master::start(&fs, 1).expect("sound");
     append_names(&mut master, 1, 20);
     let held = master.directory.open_read(SegmentNumber(1)).expect("there");
-    master
+    let remains = master
         .directory
         .remove_through(SegmentNumber(1))
         .expect("sound");
+    assert!(remains.is_empty(), "it is still read");
     let mut magic = [0; 8];
     assert_eq!(held.read_at(&mut magic, 0).expect("held"), 8);
     assert_eq!(&magic, b"HOLDFSEG");
