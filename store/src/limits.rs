@@ -49,8 +49,8 @@ pub(crate) const READ_AHEAD_BYTES: usize = 1 << 20;
 pub(crate) const COMPACTION_READ_BYTES: usize = if cfg!(test) { 16 << 10 } else { 256 << 10 };
 /// So far ahead of its reads recovery tells the disk what it will read: several requests in flight double its speed.
 pub(crate) const ANNOUNCED_BYTES: u64 = 4 << 20;
-/// Segments kept open for reading messages back: 32 GiB of backlog without reopening, well below the usual 1,024 files.
-pub(crate) const OPEN_SEGMENTS: usize = 128;
+/// Segments kept open for reading messages back: 4 GiB of backlog without reopening, well below the usual 1,024 files.
+pub(crate) const OPEN_SEGMENTS: usize = if cfg!(test) { 4 } else { 128 };
 /// The segments of an epoch grow by this factor up to full size, so that neither the takeover nor the first roll
 /// after it waits long for zeros.
 pub(crate) const SEGMENT_GROWTH: u64 = 8;

@@ -138,7 +138,8 @@ fn a_crash_while_segments_are_removed_leaves_a_journal_that_can_be_read() {
             while master.directory.shrink(&mut *remains).expect("sound") {}
         }
     }
-    let shrunk = fs.ops().iter().filter(|op| matches!(op, Op::Shrink { .. }));
+    let ops = fs.ops();
+    let shrunk = ops.iter().filter(|op| matches!(op, Op::Shrink { .. }));
     assert_eq!(
         shrunk.count(),
         4 * 2,

@@ -186,3 +186,21 @@ fn a_small_file_is_replaced_as_a_whole() {
     }
     assert_eq!(fs.list(dir.path()).expect("a directory"), ["control"]);
 }
+
+#[test]
+fn the_room_of_a_removed_file_comes_back_in_steps() {
+    let dir = tempfile::tempdir().expect("room");
+    let (fs, path) = (RealFs::new(None), dir.path().join("segment"));
+    let mut file = fs.create(&path, 64 << 10).expect("room");
+    file.fill(0, 64 << 10).expect("room");
+    file.finish().expect("sound");
+    let held = fs.open_read(&path).expect("there");
+    let mut remains = fs.remove(&path).expect("there");
+    assert!(fs.open_read(&path).is_err(), "the name is gone");
+    let mut left = Vec::new();
+    while remains.shrink(24 << 10).expect("sound") {
+        left.push(held.file_len().expect("open") >> 10);
+    }
+    assert_eq!(left, [40, 16, 0]);
+    assert!(fs.remove(&path).is_err(), "there is nothing to remove");
+}

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::fs::Fs;
 use crate::fs::sim::{Op, OpKind};
 use crate::journal::{Directory, Reader, WriterSettings, scan_segment};
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, OPEN_SEGMENTS};
 use crate::position::{Position, SegmentNumber};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -384,8 +384,15 @@ fn one_segment_can_be_scanned_unless_it_is_being_written() {
 fn a_removed_segment_stays_readable_while_it_is_held() {
     let fs = disk();
     let mut master = Master::start(&fs, 1).expect("sound");
-    append_names(&mut master, 1, 20);
+    append_names(&mut master, 1, 40);
     let held = master.directory.open_read(SegmentNumber(1)).expect("there");
+    for other in 2..2 + OPEN_SEGMENTS as u64 {
+        // More than are kept open.
+        master
+            .directory
+            .open_read(SegmentNumber(other))
+            .expect("there");
+    }
     let remains = master
         .directory
         .remove_through(SegmentNumber(1))
