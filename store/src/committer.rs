@@ -105,7 +105,10 @@ impl<T, O: Outlet<T>> Committer<T, O> {
                 self.gather.wrote(started.elapsed(), chunk.bytes(), units);
                 self.answer(chunk);
             }
-            Err(Error::Full { .. }) if !chunk.has_ordered() => self.commit_urgent(chunk)?,
+            Err(Error::Full { .. }) if !chunk.has_ordered() => {
+                self.ask_for_room();
+                self.commit_urgent(chunk)?;
+            }
             Err(Error::Full { needed, available }) => {
                 if self.inbox.no_room(chunk) {
                     tracing::warn!(
@@ -127,7 +130,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             Ok(()) => self.answer(chunk),
             Err(Error::Full { .. }) => {
                 self.inbox.no_room_for_urgent(chunk);
-                self.core.signals.ask();
+                self.ask_for_room();
             }
             Err(error) => return Err(error),
         }
@@ -140,7 +143,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         batch.clear();
         self.core
             .with_index(|applied| compact::renew(&mut applied.index, moves, &mut batch))?;
-        let reserve = if self.core.counters.full.load(Ordering::Relaxed) {
+        let reserve = if self.core.counters.wants_room() {
             Reserve::Use
         } else {
             Reserve::Spare
@@ -197,6 +200,13 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             self.outlet.durable(&mut chunk.tokens);
         }
         self.inbox.done(chunk);
+    }
+
+    /// The reserve is all that is left, and acknowledgements alone tell nobody that the disk is full.
+    fn ask_for_room(&self) {
+        let begun = &self.core.counters.reserve_begun;
+        begun.fetch_add(1, Ordering::Relaxed);
+        self.core.signals.ask();
     }
 
     fn tell_full(&mut self, full: bool) {

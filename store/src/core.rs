@@ -43,7 +43,11 @@ pub(crate) struct Counters {
     pub(crate) batches: AtomicU64,
     pub(crate) bytes_written: AtomicU64,
     pub(crate) messages: AtomicU64,
+    /// Messages wait for room.
     pub(crate) full: AtomicBool,
+    /// How often acknowledgements alone had to begin the reserve, and how many of those maintenance has dealt with.
+    pub(crate) reserve_begun: AtomicU64,
+    pub(crate) reserve_relieved: AtomicU64,
     /// [`Applied::bytes`] as of the last checkpoint and as of the last batch.
     pub(crate) checkpointed: AtomicU64,
     pub(crate) applied: AtomicU64,
@@ -66,6 +70,12 @@ pub(crate) struct Parts {
 }
 
 impl Counters {
+    /// Whether old segments are to be emptied whatever it costs: somebody waits for room, or soon would.
+    pub(crate) fn wants_room(&self) -> bool {
+        let begun = self.reserve_begun.load(Ordering::Relaxed);
+        self.full.load(Ordering::Relaxed) || begun > self.reserve_relieved.load(Ordering::Relaxed)
+    }
+
     /// To be called whenever the index has changed.
     pub(crate) fn note_dirty(&self, applied: &Applied) {
         self.dirty

@@ -61,7 +61,7 @@ impl<T> Upkeep<T> {
             self.core.signals.checkpointing(false);
             match round {
                 // Still full: nothing came free. The waiting work was tried again and has asked for the next round already.
-                Ok(()) if self.core.counters.full.load(Ordering::Relaxed) => {
+                Ok(()) if self.core.counters.wants_room() => {
                     self.core.signals.pace(limits::FULL_UPKEEP);
                 }
                 Ok(()) => {}
@@ -96,9 +96,8 @@ impl<T> Upkeep<T> {
     /// Spares count as journal, and records that clients still add to keep the youngest segments alive for a while: with
     /// less slack every segment would be moved once.
     fn allowed(&self, live_bytes: u64) -> u64 {
-        let full = self.core.counters.full.load(Ordering::Relaxed);
         let settings = &self.core.settings;
-        let slack = if full {
+        let slack = if self.core.counters.wants_room() {
             limits::SLACK_SEGMENTS_FULL
         } else {
             // Room is made before the journal is full.
@@ -111,11 +110,16 @@ impl<T> Upkeep<T> {
     /// Checkpoint, reclaim, and compact. What compaction emptied goes with the next round, unless clients wait for room.
     fn round(&self) -> Result<()> {
         self.go_on()?;
-        let is_full = || self.core.counters.full.load(Ordering::Relaxed);
+        let counters = &self.core.counters;
+        let reserve_begun = counters.reserve_begun.load(Ordering::Relaxed);
         let mut stable = self.checkpoint()?;
         self.reclaim()?;
         let mut bytes = u64::MAX;
-        while stable && !self.damaged.load(Ordering::Relaxed) && self.compact()? && is_full() {
+        while stable
+            && !self.damaged.load(Ordering::Relaxed)
+            && self.compact()?
+            && counters.wants_room()
+        {
             let journal = self.core.directory.bytes_on_disk();
             if journal >= bytes {
                 // Moving has not made it smaller.
@@ -125,7 +129,10 @@ impl<T> Upkeep<T> {
             stable = self.checkpoint()?;
             self.reclaim()?;
         }
-        if is_full() {
+        counters
+            .reserve_relieved
+            .store(reserve_begun, Ordering::Relaxed);
+        if counters.wants_room() {
             self.inbox.try_again();
         } else if !self.core.is_checkpoint_due(1) {
             self.core.signals.answered();
@@ -335,7 +342,7 @@ impl<T> Upkeep<T> {
     /// What is moved, read or given back here makes clients wait for the disk: half of the time belongs to them, unless they
     /// wait for the room that it gives.
     fn let_others_commit(&self, began: Instant) {
-        if !self.core.counters.full.load(Ordering::Relaxed) {
+        if !self.core.counters.wants_room() {
             self.core.signals.pace(began.elapsed());
         }
     }
