@@ -20,8 +20,6 @@ use crate::touched::Touched;
 
 /// What a unit of work stands for, once it is durable.
 pub(crate) enum Token {
-    /// Nobody waits for it.
-    Nothing,
     /// A message was submitted to a queue.
     Sent(Sent),
     /// A transaction committed.
@@ -159,7 +157,6 @@ impl Committer {
 
     fn sort(&mut self, engine: &Engine, token: Token) {
         match token {
-            Token::Nothing => {}
             Token::Sent(sent) => self.sort_sent(sent),
             Token::Committed(committed) => self.sort_committed(engine, *committed),
             Token::Marked { queue, mark } => self.groups.of(&queue).mark(mark),

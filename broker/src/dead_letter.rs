@@ -48,7 +48,7 @@ impl Engine {
         match queue {
             Some(queue) => self.enter(&queue, dead, work),
             None if work.is_empty() => {}
-            None => self.submit(work, Token::Nothing),
+            None => self.submit_unawaited(&mut work),
         }
     }
 

@@ -31,6 +31,10 @@ struct State<T> {
     /// While the committing thread gathers: it sleeps until so many wait in `filling`.
     wanted: usize,
     filling: Chunk<T>,
+    /// Somebody waits for something in `filling`.
+    awaited: bool,
+    /// Otherwise it goes at this time.
+    unawaited_until: Option<Instant>,
     ready: VecDeque<Chunk<T>>,
     spare: Vec<Chunk<T>>,
     urgent: Chunk<T>,
@@ -69,6 +73,8 @@ impl<T> Inbox<T> {
             sleeping: false,
             wanted: 0,
             filling: Chunk::new(),
+            awaited: false,
+            unawaited_until: None,
             ready: VecDeque::new(),
             spare: Vec::new(),
             urgent: Chunk::new(),
@@ -86,7 +92,8 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Takes in one unit of work.
+    /// Takes in one unit of work. Without a token nobody waits for it: it goes with the next that somebody waits for, or
+    /// after a while. A sync and two thread switches for every acknowledgement would cost more than all the rest of it.
     ///
     /// # Errors
     /// [`Error::Closed`] after a close or loss.
@@ -96,12 +103,14 @@ impl<T> Inbox<T> {
             return Err(Error::Closed);
         }
         self.pending.fetch_add(work.bytes(), Ordering::Relaxed);
+        // Who sleeps without a limit has to learn of the first one.
+        let first = state.unawaited_until.is_none();
         if state.full && !work.is_ordered() {
             state.urgent.add(work, token);
         } else {
             state.fill(work, token, self.max_batch);
         }
-        let wake = state.sleeping && state.is_worth_waking();
+        let wake = state.sleeping && (first || state.is_hurried()) && state.is_worth_waking();
         if wake {
             state.sleeping = false;
         }
@@ -273,11 +282,32 @@ impl<T> State<T> {
     fn fill(&mut self, work: &Work, token: Option<T>, max_batch: usize) {
         let over = self.filling.bytes() + work.bytes() > max_batch;
         if over && !self.filling.is_empty() {
-            let next = self.spare.pop().unwrap_or_else(Chunk::new);
-            let filled = std::mem::replace(&mut self.filling, next);
+            let filled = self.take_filling();
             self.ready.push_back(filled);
         }
+        self.awaited |= token.is_some();
+        if !self.awaited && self.unawaited_until.is_none() {
+            self.unawaited_until = Some(Instant::now() + limits::UNAWAITED_WAIT);
+        }
         self.filling.add(work, token);
+    }
+
+    fn take_filling(&mut self) -> Chunk<T> {
+        self.awaited = false;
+        self.unawaited_until = None;
+        let next = self.spare.pop().unwrap_or_else(Chunk::new);
+        std::mem::replace(&mut self.filling, next)
+    }
+
+    /// Whether there is more than what nobody waits for.
+    fn is_hurried(&self) -> bool {
+        self.awaited || !self.ready.is_empty() || !self.urgent.is_empty()
+    }
+
+    /// Whether what is in `filling` goes now.
+    fn is_filled(&self, now: Instant) -> bool {
+        let due = self.awaited || self.gate != Gate::Open;
+        !self.filling.is_empty() && (due || self.unawaited_until.is_none_or(|until| until <= now))
     }
 
     /// Whether the committing thread, while it gathers, has waited enough.
@@ -326,9 +356,8 @@ impl<T> State<T> {
             if let Some(chunk) = self.ready.pop_front() {
                 return Some(Next::Ordered(chunk));
             }
-            if !self.filling.is_empty() {
-                let spare = self.spare.pop().unwrap_or_else(Chunk::new);
-                return Some(Next::Ordered(std::mem::replace(&mut self.filling, spare)));
+            if self.is_filled(now()) {
+                return Some(Next::Ordered(self.take_filling()));
             }
         }
         (self.gate == Gate::Closing).then_some(Next::Stop)
@@ -339,7 +368,11 @@ impl<T> State<T> {
             return self.urgent_retry_at;
         }
         let waiting = !self.ready.is_empty() || !self.filling.is_empty();
-        if waiting { self.retry_at } else { None }
+        if waiting {
+            self.retry_at.or(self.unawaited_until)
+        } else {
+            None
+        }
     }
 
     /// A chunk that was tried once more goes back in front of what came meanwhile.
@@ -352,7 +385,7 @@ impl<T> State<T> {
     }
 
     fn let_urgent_ahead(&mut self) {
-        let filling = std::mem::replace(&mut self.filling, Chunk::new());
+        let filling = self.take_filling();
         for chunk in std::mem::take(&mut self.ready).into_iter().chain([filling]) {
             let mut ordered = Chunk::new();
             chunk.split(&mut self.urgent, &mut ordered);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::position::{QueueId, Seq};
+use std::time::Duration;
 
 fn message(seq: u64) -> Work {
     let mut work = Work::new();
@@ -236,5 +237,68 @@ fn a_close_does_not_wait_for_company() {
         assert_eq!(gathering.join().expect("no panic"), 0);
     });
     assert_eq!(inbox.gather(patience(5, 600_000)), 0);
+    assert!(matches!(inbox.next(), Next::Stop));
+}
+
+#[test]
+fn what_nobody_waits_for_goes_with_what_somebody_waits_for() {
+    let inbox = Inbox::new(1 << 20);
+    inbox.submit(&removal(1), None).expect("open");
+    inbox.submit(&removal(2), None).expect("open");
+    let until = locked(&inbox.state).unawaited_until.expect("it is known");
+    let before = until.checked_sub(Duration::from_nanos(1)).expect("later");
+    assert!(!locked(&inbox.state).is_filled(before));
+    assert!(locked(&inbox.state).is_filled(until), "at the latest");
+    inbox.submit(&message(3), Some(3)).expect("open");
+    assert!(locked(&inbox.state).is_filled(before), "now it is awaited");
+    let chunk = ordered(&inbox);
+    assert_eq!(chunk.tokens, [3]);
+    assert_eq!(chunk.bytes(), inbox.pending_bytes());
+    assert_eq!(locked(&inbox.state).unawaited_until, None);
+}
+
+#[test]
+fn alone_it_goes_when_its_time_has_come() {
+    let inbox = Inbox::<u64>::new(1 << 20);
+    std::thread::scope(|scope| {
+        let taken = scope.spawn(|| ordered(&inbox));
+        until_gathering(&inbox);
+        inbox.submit(&removal(1), None).expect("open");
+        let submitted = Instant::now();
+        while !locked(&inbox.state).filling.is_empty() {
+            if submitted.elapsed().as_secs() > 30 {
+                inbox.close();
+                panic!("nobody was told");
+            }
+            std::thread::yield_now();
+        }
+        assert!(!taken.join().expect("no panic").is_empty());
+    });
+}
+
+#[test]
+fn only_the_first_that_nobody_waits_for_wakes_anyone() {
+    let inbox = Inbox::new(1 << 20);
+    inbox.submit(&removal(1), None).expect("open");
+    let late = Instant::now() + Duration::from_secs(600);
+    locked(&inbox.state).unawaited_until = Some(late);
+    std::thread::scope(|scope| {
+        let taken = scope.spawn(|| ordered(&inbox));
+        until_gathering(&inbox);
+        inbox.submit(&removal(2), None).expect("open");
+        assert!(locked(&inbox.state).sleeping, "it has time");
+        inbox.submit(&message(3), Some(3)).expect("open");
+        let chunk = taken.join().expect("no panic");
+        assert_eq!(chunk.tokens, [3]);
+    });
+}
+
+#[test]
+fn a_close_takes_along_what_nobody_waits_for() {
+    let inbox = Inbox::<u64>::new(1 << 20);
+    inbox.submit(&removal(1), None).expect("open");
+    locked(&inbox.state).unawaited_until = Some(Instant::now() + Duration::from_secs(600));
+    inbox.close();
+    assert!(!ordered(&inbox).is_empty());
     assert!(matches!(inbox.next(), Next::Stop));
 }

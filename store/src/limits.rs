@@ -81,6 +81,8 @@ pub(crate) const GATHER_REST: u32 = 32;
 pub(crate) const GATHER_LONGEST: Duration = Duration::from_millis(2);
 /// Buffers that go round between callers and the committing thread: one filled, one written, one to spare.
 pub(crate) const SPARE_CHUNKS: usize = 2;
+/// What nobody waits for goes to disk this late at most: acknowledgements alone make a thousand batches a second then.
+pub(crate) const UNAWAITED_WAIT: Duration = Duration::from_millis(1);
 /// How often a full journal is tried again when nobody reports that space came back.
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(100);
 /// The journal may exceed twice its live bytes by this many segments before old ones are emptied.

@@ -174,6 +174,19 @@ impl<T: Send + 'static> Store<T> {
         submitted
     }
 
+    /// As [`Store::submit_from`] for work that nobody waits for: it becomes durable with the next that somebody waits for,
+    /// about a millisecond later at the latest.
+    ///
+    /// # Errors
+    /// As [`Store::submit`].
+    pub fn submit_unawaited(&self, work: &mut Work) -> Result<()> {
+        let submitted = work
+            .check()
+            .and_then(|()| self.handle.inbox.submit(work, None));
+        work.clear();
+        submitted
+    }
+
     /// Hands in a part of a transaction that is too large for memory: its messages and removals take effect when a later
     /// work says [`Work::staged_commit`]. Nobody waits for it; the commit follows it in order.
     ///

@@ -199,7 +199,16 @@ impl Engine {
     /// Submits work that nobody can refuse. After the store is lost or closed
     /// there is nobody left to tell.
     pub(crate) fn submit(&self, work: Work, token: Token) {
-        if let Err(error) = self.store.submit(work, token)
+        self.note_refused(self.store.submit(work, token));
+    }
+
+    /// The same for work that nobody waits for. Clears it.
+    pub(crate) fn submit_unawaited(&self, work: &mut Work) {
+        self.note_refused(self.store.submit_unawaited(work));
+    }
+
+    fn note_refused(&self, submitted: store::Result<()>) {
+        if let Err(error) = submitted
             && !self.is_stopped()
         {
             tracing::debug!(cause = %error, "work was not taken");

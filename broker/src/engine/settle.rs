@@ -50,6 +50,6 @@ impl Engine {
             work.redelivered(queue, seq, u16::try_from(count).unwrap_or(u16::MAX));
         }
         effects.removed.clear();
-        self.submit(work, Token::Nothing);
+        self.submit_unawaited(&mut work);
     }
 }

@@ -119,16 +119,14 @@ impl PeerState {
             return;
         };
         self.work.removed(id, seqs);
-        let token = if receipts.is_empty() {
-            Token::Nothing
-        } else {
-            Token::Acked(receipts)
-        };
+        if receipts.is_empty() {
+            cell.engine.submit_unawaited(&mut self.work);
+            return;
+        }
         // A lost store: the messages come again from the next master.
-        if cell
-            .engine
-            .store
-            .submit_from(&mut self.work, token)
+        let store = &cell.engine.store;
+        if store
+            .submit_from(&mut self.work, Token::Acked(receipts))
             .is_err()
         {
             self.work.clear();

@@ -148,7 +148,7 @@ impl Spill {
     pub(super) fn roll_back(self, cell: &Cell) {
         let mut work = Work::new();
         work.staged_rollback(self.id);
-        cell.engine.submit(work, Token::Nothing);
+        cell.engine.submit_unawaited(&mut work);
         for part in self.parts {
             part.queue.lock().forget_staged(&part.seqs);
         }
