@@ -1,6 +1,8 @@
 """Ten minutes at 70 % of the highest rate, second by second: what checkpoints, segment rolls and compaction do to it.
 
-The highest rate is measured first with the same producers and consumers. Latencies count from the moment a send was due.
+The highest rate is that which the broker keeps up with when messages come at fixed times, whatever it does: lower than what the
+same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
+due. Before and after the run the disk is looked at alone, for what its own stalls would do to such messages.
 """
 
 import contextlib
@@ -13,10 +15,14 @@ import clients
 import runner
 from brokers import Holdfast
 from counting import Counter
+from disk import perfect, writes
 from progress import Progress
 from summary import median
 
 SHARE = 0.7
+STEP, STEPS, STEP_SECONDS = 0.93, 12, 10  # each rate tried is so much of the one before
+KEEPS_UP, BEHIND_US = 0.995, 100_000  # messages received of those due; p99 of a second in which it lags behind
+DISK_SECONDS = 120  # before the run, and as long after it
 LOAD = {"producers": 8, "consumers": 8, "size": 1024}
 KEPT_RATE = 100
 TRIES, TRY_SECONDS, SECONDS, WARMUP_SECONDS = 3, 20, 600, 5
@@ -25,22 +31,28 @@ DULL = ("connection.", "listener.", "lock.", "recovery.", "master.", "shutdown."
 
 def run_group(bench, group):
     seconds = 4 if bench.quick else SECONDS
-    progress = Progress([("steady: highest rate", TRY_SECONDS + 10)] * TRIES + [("steady: the long run", seconds + 15)])
+    steps = [("steady: highest rate", TRY_SECONDS + 10)] * TRIES + [("steady: a rate it keeps up with", STEP_SECONDS + 15)] * STEPS
+    progress = Progress([*steps, ("steady: the long run", seconds + 15 + 2 * DISK_SECONDS)])
     broker = Holdfast(bench.binary, ["--log-level", "info,store=debug"])
     try:
         rates = []
         for number in range(1, TRIES + 1):
             progress.step("steady: highest rate")
             rates.append(_try(bench, group, broker, number))
+        highest = _highest(bench, group, broker, int(median(rates)), progress)
         progress.step("steady: the long run")
-        _long_run(bench, group, broker, int(median(rates) * SHARE), seconds)
+        disk = 1 if bench.quick else DISK_SECONDS
+        before = _disk_alone(bench, disk)
+        run = _long_run(bench, broker, int(highest * SHARE), seconds)
+        alone = perfect([*before, *_disk_alone(bench, disk)])
+        bench.record(group, "70 % load", broker.name, 1, {**run, "disk_alone_us": alone})
     except runner.ERRORS as error:
         bench.failed(group, "70 % load", broker.name, 1, error)
     progress.finish()
 
 
 def estimate(bench, _group):
-    return 20 if bench.quick else TRIES * (TRY_SECONDS + 10) + SECONDS + 15
+    return 30 if bench.quick else TRIES * (TRY_SECONDS + 10) + STEPS * (STEP_SECONDS + 15) + SECONDS + 15 + 2 * DISK_SECONDS
 
 
 def _try(bench, group, broker, number):
@@ -48,11 +60,36 @@ def _try(bench, group, broker, number):
     seconds = 1 if bench.quick else TRY_SECONDS
     with bench.fresh() as directory, bench.serving(broker, directory) as running:
         result = clients.own(bench.binary, running.url, {**LOAD, "duration": f"{seconds}s", "warmup": "1s"}, Counter(running))
-        bench.record(group, "highest rate", broker.name, number, runner.values(result, running.memory_kib()))
+        bench.record(group, "closed loop", broker.name, number, runner.values(result, running.memory_kib()))
         return result["per_second"]
 
 
-def _long_run(bench, group, broker, rate, seconds):
+def _highest(bench, group, broker, rate, progress):
+    """The highest rate it keeps up with, at most `rate`."""
+    for _ in range(STEPS):
+        progress.step("steady: a rate it keeps up with")
+        run = _long_run(bench, broker, rate, 2 if bench.quick else STEP_SECONDS)
+        if keeps_up(run["series"], rate):
+            break
+        rate = int(rate * STEP)
+    bench.record(group, "highest rate", broker.name, 1, {key: run[key] for key in run if key not in ("series", "marks")})
+    return rate
+
+
+def keeps_up(series, rate):
+    """Whether the messages came through as fast as they were due, in the second half of the time too."""
+    received, late = series["received"][:-1], series["send_p99_us"][:-1]
+    half = len(received) // 2
+    return bool(received) and sum(received) >= KEEPS_UP * rate * len(received) and median(late[half:]) < BEHIND_US
+
+
+def _disk_alone(bench, seconds):
+    bench.quiet()
+    with bench.fresh() as directory:
+        return writes(directory, seconds)
+
+
+def _long_run(bench, broker, rate, seconds):
     bench.quiet()
     with bench.fresh() as directory, bench.serving(broker, directory) as running, _kept(bench, running.url, seconds):
         began = time.time()
@@ -60,7 +97,7 @@ def _long_run(bench, group, broker, rate, seconds):
         values = runner.values(result, running.memory_kib())
         series = result["said"]["series"]
         marks = list(_marks(running.said(), began + WARMUP_SECONDS))
-    bench.record(group, "70 % load", broker.name, 1, {**values, **judge(series), "rate": rate, "series": series, "marks": marks})
+    return {**values, **judge(series), "rate": rate, "series": series, "marks": marks}
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import backlog
 import counting
+import disk
 import goals
 import plot
 import report
@@ -140,6 +141,27 @@ class Reading(unittest.TestCase):
     def test_worst_second_leaves_the_last_one_out(self):
         found = steady.judge({"sent": [10, 10, 10, 3], "received": [10, 4, 12, 1]})
         self.assertEqual((found["median_second"], found["worst_second"], found["worst_of_median"]), (10, 4, 0.4))
+
+
+    def test_a_rate_is_kept_up_with_when_nothing_is_left_behind(self):
+        good = {"received": [100, 99, 101, 100, 3], "send_p99_us": [900, 900, 900, 900, 1]}
+        self.assertTrue(steady.keeps_up(good, 100))
+        self.assertFalse(steady.keeps_up(good, 102), "too few came through")
+        self.assertFalse(steady.keeps_up({**good, "send_p99_us": [900, 900, 200_000, 400_000, 1]}, 100), "it falls behind")
+        self.assertFalse(steady.keeps_up({"received": [100], "send_p99_us": [1]}, 100), "nothing was measured")
+
+
+class Disk(unittest.TestCase):
+    def test_a_perfect_broker_waits_for_the_write_under_way_and_the_next(self):
+        found = disk.perfect([100.0] * 1000)
+        self.assertEqual((found["max"], round(found["p99"])), (200, 199))
+        self.assertEqual(disk.perfect([]), {})
+
+    def test_one_stall_of_a_thousandth_of_the_time_shows_where_it_should(self):
+        found = disk.perfect([100.0] * 500_000 + [50_000.0] + [100.0] * 500_000)
+        self.assertLess(found["p99"], 200)
+        self.assertAlmostEqual(found["p99.99"], 40_000, delta=200)
+        self.assertEqual(found["max"], 50_100)
 
 
 class Files(unittest.TestCase):
