@@ -87,7 +87,7 @@ pub(crate) const UNAWAITED_WAIT: Duration = Duration::from_millis(1);
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(100);
 /// The journal may exceed twice its live bytes by this many segments before old ones are emptied.
 pub(crate) const SLACK_SEGMENTS: u64 = 8;
-/// The same while clients wait for room.
+/// The same while clients wait for room, or acknowledgements have begun the reserve.
 pub(crate) const SLACK_SEGMENTS_FULL: u64 = 1;
 /// Compaction writes batches of about this size: small, since producers wait behind each of them.
 pub(crate) const MOVE_BYTES: usize = 256 << 10;
@@ -96,7 +96,7 @@ pub(crate) const MOVE_WAIT: Duration = Duration::from_millis(200);
 /// A quiet store looks this often whether a checkpoint would shorten the next takeover or give space back.
 pub(crate) const IDLE_UPKEEP: Duration =
     Duration::from_millis(if cfg!(test) { 200 } else { 5_000 });
-/// While the journal is full, rounds of maintenance keep this distance: each writes a checkpoint.
+/// While room is wanted, rounds of maintenance keep this distance: each writes a checkpoint.
 pub(crate) const FULL_UPKEEP: Duration = Duration::from_millis(100);
 /// Less tail than this is not worth a checkpoint in a quiet store: it replays in a few milliseconds.
 pub(crate) const IDLE_TAIL_BYTES: u64 = 1 << 20;

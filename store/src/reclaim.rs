@@ -4,7 +4,7 @@
 
 use crate::index::SegmentUse;
 use crate::journal::SegmentInfo;
-use crate::position::SegmentNumber;
+use crate::position::{Position, SegmentNumber};
 
 /// The last of the oldest segments that lie before the checkpoint and hold nothing that lives.
 pub(crate) fn removable_through(
@@ -23,13 +23,24 @@ pub(crate) fn allowed(live_bytes: u64, segment_bytes: u64, slack: u64) -> u64 {
     2 * live_bytes + slack * segment_bytes
 }
 
-/// The oldest segments to empty so that the journal comes below what is allowed, as many as one round may write. Those in
-/// which nothing lives any more need no work: they go as soon as they are the oldest.
+/// How much may be moved while there is no room for another segment: what is left in the one being written, at `end`, and
+/// in the spares, but for padding and some acknowledgements. What is moved only in part frees nothing and uses up
+/// the room that acknowledgements need, which may free it.
+pub(crate) fn movable(segments: &[SegmentInfo], end: Position, segment_bytes: u64) -> u64 {
+    let unwritten = segments.iter().filter(|info| info.number >= end.segment);
+    let left: u64 = unwritten.map(|info| info.bytes).sum();
+    let left = left.saturating_sub(end.offset + segment_bytes / 8);
+    left - left / 8
+}
+
+/// The oldest segments to empty so that the journal comes below what is allowed, as many as one round may write and as there is
+/// `room` for. Those in which nothing lives any more need no work: they go as soon as they are the oldest.
 pub(crate) fn to_compact(
     segments: &[SegmentInfo],
     checkpoint: SegmentNumber,
     allowed: u64,
     segment_bytes: u64,
+    room: u64,
     live: impl Fn(SegmentNumber) -> SegmentUse,
 ) -> Vec<SegmentNumber> {
     let mut journal: u64 = segments.iter().map(|info| info.bytes).sum();
@@ -40,7 +51,8 @@ pub(crate) fn to_compact(
             entries,
             bytes: moved,
         } = live(info.number);
-        if journal <= allowed || (written > 0 && written + moved > segment_bytes) {
+        let too_much = written > 0 && written + moved > segment_bytes;
+        if journal <= allowed || too_much || written + moved > room {
             break;
         }
         journal = journal.saturating_sub(info.bytes) + moved;
@@ -95,13 +107,14 @@ mod tests {
 
     #[test]
     fn sparse_segments_are_emptied_until_the_bound_holds() {
-        let chosen = |count, live: &[u64], checkpoint| {
+        let chosen_of = |count, live: &[u64], checkpoint, room| {
             let total = live.iter().sum();
             let chosen = to_compact(
                 &segments(count),
                 SegmentNumber(checkpoint),
                 allowed(total, 100, 4),
                 100,
+                room,
                 holding(live),
             );
             chosen
@@ -109,6 +122,7 @@ mod tests {
                 .map(|number| number.0)
                 .collect::<Vec<_>>()
         };
+        let chosen = |count, live: &[u64], checkpoint| chosen_of(count, live, checkpoint, u64::MAX);
         // 4 segments are allowed anyway; 10 with 40 live bytes are 520 too many, two dead ones among them.
         assert_eq!(chosen(4, &[1], 9), [] as [u64; 0]);
         assert_eq!(chosen(10, &[10, 10, 10, 10], 10), [1, 2, 3, 4]);
@@ -122,5 +136,26 @@ mod tests {
             [1],
             "a round writes about one segment"
         );
+        assert_eq!(chosen(40, &[900], 40), [1], "a segment may be longer");
+        let scarce = |live: &[u64], room| chosen_of(20, live, 20, room);
+        assert_eq!(
+            scarce(&[30, 30, 30], 60),
+            [1, 2],
+            "nothing is moved in part"
+        );
+        assert_eq!(scarce(&[90], 60), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn what_may_be_moved_without_room_leaves_some_to_acknowledgements() {
+        let end = |segment, offset| Position {
+            segment: SegmentNumber(segment),
+            offset,
+        };
+        let movable = |segment, offset| movable(&segments(5), end(segment, offset), 100);
+        // Two spares, and 40 left of the third segment, without an eighth of a segment.
+        assert_eq!(movable(3, 60), (240 - 12) - (240 - 12) / 8);
+        assert_eq!(movable(5, 100), 0);
+        assert_eq!(movable(5, 95), 0);
     }
 }

@@ -60,7 +60,7 @@ impl<T> Upkeep<T> {
             };
             self.core.signals.checkpointing(false);
             match round {
-                // Still full: nothing came free. The waiting work was tried again and has asked for the next round already.
+                // Still no room: nothing came free. The waiting work was tried again and has asked for the next round already.
                 Ok(()) if self.core.counters.wants_room() => {
                     self.core.signals.pace(limits::FULL_UPKEEP);
                 }
@@ -107,10 +107,11 @@ impl<T> Upkeep<T> {
         reclaim::allowed(live_bytes, settings.segment_bytes, slack)
     }
 
-    /// Checkpoint, reclaim, and compact. What compaction emptied goes with the next round, unless clients wait for room.
+    /// Checkpoint, reclaim, and compact. What compaction emptied goes with the next round, unless room is wanted now.
     fn round(&self) -> Result<()> {
         self.go_on()?;
         let counters = &self.core.counters;
+        let wanted_room = counters.wants_room();
         let reserve_begun = counters.reserve_begun.load(Ordering::Relaxed);
         let mut stable = self.checkpoint()?;
         self.reclaim()?;
@@ -129,15 +130,21 @@ impl<T> Upkeep<T> {
             stable = self.checkpoint()?;
             self.reclaim()?;
         }
-        counters
-            .reserve_relieved
-            .store(reserve_begun, Ordering::Relaxed);
+        if stable {
+            counters
+                .reserve_relieved
+                .store(reserve_begun, Ordering::Relaxed);
+        }
         if counters.wants_room() {
             self.inbox.try_again();
         } else if !self.core.is_checkpoint_due(1) {
             self.core.signals.answered();
+            if counters.wants_room() {
+                // It was asked for just before.
+                self.core.signals.ask();
+            }
         }
-        self.sweep_producers()
+        self.sweep_producers(wanted_room)
     }
 
     /// Writes a checkpoint; false if the index could not take it, which costs nothing but a longer replay.
@@ -230,18 +237,24 @@ impl<T> Upkeep<T> {
             for remains in self.core.directory.remove_through(segment.number)? {
                 self.shrink(remains)?;
             }
+            // With many to remove a checkpoint becomes due meanwhile: it comes first, the rest has time.
+            if self.core.is_checkpoint_due(1) && !self.core.counters.wants_room() {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Gives back the room of a removed segment in steps.
+    /// Gives back the room of a removed segment in steps. Still the holder after the removal is durable: then no successor can
+    /// have seen the name, and whoever comes later does not find it.
     fn shrink(&self, mut remains: Box<dyn Remains>) -> Result<()> {
         loop {
+            self.go_on()?;
+            self.core.verify()?;
             let began = Instant::now();
             if !self.core.directory.shrink(&mut *remains)? {
                 return Ok(());
             }
-            self.go_on()?;
             self.let_others_commit(began);
         }
     }
@@ -256,14 +269,22 @@ impl<T> Upkeep<T> {
                 .load(Ordering::Relaxed),
         );
         let segments = self.core.directory.segments();
+        let segment_bytes = self.core.settings.segment_bytes;
         let targets = self.core.with_index(|applied| {
             let live = applied.index.live_bytes();
             let of = |segment| applied.index.live(segment);
+            let room = if self.core.counters.wants_room() {
+                reclaim::movable(&segments, applied.after.position, segment_bytes)
+            } else {
+                u64::MAX
+            };
+            let allowed = self.allowed(live);
             Ok(reclaim::to_compact(
                 &segments,
                 checkpoint,
-                self.allowed(live),
-                self.core.settings.segment_bytes,
+                allowed,
+                segment_bytes,
+                room,
                 of,
             ))
         })?;
@@ -306,6 +327,7 @@ impl<T> Upkeep<T> {
                     .with_index(|applied| collected.collect(&mut applied.index, &view))?;
                 if collected.bytes() >= limits::MOVE_BYTES {
                     room = self.hand_over(segment, &mut collected)?;
+                    (began, read) = (Instant::now(), 0);
                 }
             }
             Ok(())
@@ -347,9 +369,9 @@ impl<T> Upkeep<T> {
         }
     }
 
-    fn sweep_producers(&self) -> Result<()> {
+    fn sweep_producers(&self, wanted_room: bool) -> Result<()> {
         // What waits for room was not given up, however long ago it was noted: dropped, a resend would be stored twice.
-        if self.core.counters.full.load(Ordering::Relaxed) {
+        if wanted_room || self.core.counters.wants_room() {
             return Ok(());
         }
         locked(&self.core.producers).sweep(limits::PRODUCER_GIVE_UP, |producer| {

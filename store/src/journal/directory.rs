@@ -39,7 +39,7 @@ struct State {
     /// Files that hold nothing and wait for their removal.
     set_aside: BTreeMap<(SegmentNumber, u64), u64>,
     /// Most recently used last.
-    open: Vec<(SegmentNumber, Arc<dyn ReadFile>)>,
+    open: Vec<(SegmentName, Arc<dyn ReadFile>)>,
 }
 
 impl Directory {
@@ -165,22 +165,24 @@ impl Directory {
     /// [`Error::Io`], `NotFound` in it when there is no such segment any more.
     pub(crate) fn open_read(&self, number: SegmentNumber) -> Result<Arc<dyn ReadFile>> {
         let mut state = self.state();
-        if let Some(at) = state.open.iter().position(|(open, _)| *open == number) {
+        let name = state.name_of(number);
+        if let Some(at) = state.open.iter().position(|(open, _)| *open == name) {
             let used = state.open.remove(at);
             let file = Arc::clone(&used.1);
             state.open.push(used);
             return Ok(file);
         }
-        let path = self.locate(&state, number);
+        let path = self.path.join(name.to_string());
         let file = self.fs.open_read(&path).map_err(Error::io("open", &path))?;
         state.make_room();
-        state.open.push((number, Arc::clone(&file)));
+        state.open.push((name, Arc::clone(&file)));
         Ok(file)
     }
 
     /// Path of the segment with this number, for messages too.
     pub(crate) fn path_of_number(&self, number: SegmentNumber) -> PathBuf {
-        self.locate(&self.state(), number)
+        let name = self.state().name_of(number);
+        self.path.join(name.to_string())
     }
 
     pub(super) fn path_of(&self, info: &SegmentInfo) -> PathBuf {
@@ -232,23 +234,13 @@ impl Directory {
             let mut state = self.state();
             state.files.remove(&(name.number, name.epoch));
             state.set_aside.remove(&(name.number, name.epoch));
-            state.open.retain(|(number, file)| {
-                let gone = *number == name.number;
+            state.open.retain(|(open, file)| {
+                let gone = *open == name;
                 is_read |= gone && Arc::strong_count(file) > 1;
                 !gone
             });
         }
         Ok(remains.filter(|_| !is_read))
-    }
-
-    /// With two files of one number, the higher epoch is the real one.
-    fn locate(&self, state: &State, number: SegmentNumber) -> PathBuf {
-        let found = state
-            .files
-            .range((number, 0)..=(number, u64::MAX))
-            .next_back();
-        let epoch = found.map_or(0, |(&(_, epoch), _)| epoch);
-        self.path.join(SegmentName { epoch, number }.to_string())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -258,6 +250,16 @@ impl Directory {
 }
 
 impl State {
+    /// With two files of one number, the higher epoch is the real one.
+    fn name_of(&self, number: SegmentNumber) -> SegmentName {
+        let found = self
+            .files
+            .range((number, 0)..=(number, u64::MAX))
+            .next_back();
+        let epoch = found.map_or(0, |(&(_, epoch), _)| epoch);
+        SegmentName { epoch, number }
+    }
+
     /// Closes the file that was used least recently. One that is being read stays known: see [`Directory::remove_file`].
     fn make_room(&mut self) {
         if self.open.len() < OPEN_SEGMENTS {

@@ -37,6 +37,8 @@ struct Shared {
     directory: Arc<Directory>,
     /// Held during a step, so that there is one at a time.
     maker: Mutex<Maker>,
+    /// Likewise; the room of a removed file that is just being given back.
+    clearing: Mutex<Option<Box<dyn Remains>>>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -51,6 +53,8 @@ struct State {
     stopped: bool,
     /// A file of an earlier master is just being removed.
     removing: bool,
+    /// The room of one is just being given back.
+    clearing: bool,
 }
 
 impl Preparer {
@@ -62,6 +66,7 @@ impl Preparer {
             shared: Arc::new(Shared {
                 directory,
                 maker,
+                clearing: Mutex::default(),
                 state,
                 changed,
             }),
@@ -73,7 +78,7 @@ impl Preparer {
     pub(super) fn run(&mut self, prepare: Prepare, leftovers: Vec<SegmentInfo>) -> Result<()> {
         self.shared.state().leftovers = leftovers;
         if prepare == Prepare::Inline {
-            while self.shared.remove_leftover() {}
+            while self.shared.clear_away() {}
             return self.shared.state().failed.take().map_or(Ok(()), Err);
         }
         let worker = Arc::clone(&self.shared);
@@ -130,6 +135,7 @@ impl Preparer {
             }
             if let Some((needed, available)) = state.full
                 && !state.spares.will_have(urgent)
+                && !state.is_clearing()
             {
                 if tried_again {
                     return Err(Error::Full { needed, available });
@@ -174,9 +180,9 @@ impl Shared {
         // Even a panic must not leave the writer waiting for ever.
         let _stopped = StopOnDrop(self);
         loop {
-            while self.remove_leftover() || self.paced_step() {}
+            while self.paced(Self::step) || self.paced(Self::clear_away) {}
             let state = self.state();
-            if state.stopped || state.failed.is_some() {
+            if state.is_over() {
                 return;
             }
             if state.has_work() {
@@ -190,61 +196,66 @@ impl Shared {
         }
     }
 
-    /// Removes one file that holds nothing; answers whether there was one. What cannot be removed only takes room.
-    fn remove_leftover(&self) -> bool {
-        let mut state = self.state();
-        if state.stopped || state.failed.is_some() {
+    /// One step towards removing what holds nothing; answers whether there was one to do. Its room comes back in steps as
+    /// well: these are the first moments with a new master.
+    fn clear_away(&self) -> bool {
+        let mut clearing = self.clearing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state().is_over() {
             return false;
         }
-        let Some(leftover) = state.leftovers.pop() else {
-            return false;
+        let cleared = if let Some(remains) = clearing.take() {
+            self.shrink(remains)
+        } else {
+            let leftover = self.state().next_leftover();
+            let Some(leftover) = leftover else {
+                return false;
+            };
+            self.remove(&leftover)
         };
-        state.removing = true;
-        drop(state);
-        let path = self.directory.path_of(&leftover);
-        let removed = self.directory.remove_file(&path);
-        self.state().removing = false;
-        match removed {
-            Ok(None) => {}
-            Ok(Some(remains)) => {
-                if let Err(error) = self.shrink(remains) {
-                    self.state().failed = Some(error);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "cannot remove an unused segment");
-            }
+        let mut state = self.state();
+        match cleared {
+            Ok(Some(remains)) => *clearing = Some(remains),
+            // There may be room now.
+            Ok(None) => state.full = None,
+            Err(error) => state.failed = Some(error),
         }
+        state.clearing = clearing.is_some();
+        drop(state);
+        self.changed.notify_all();
         true
     }
 
-    /// Gives back the room of a removed file in steps: it is many clients' first second with a new master.
-    fn shrink(&self, mut remains: Box<dyn Remains>) -> Result<()> {
-        self.directory.sync()?;
-        loop {
-            let began = Instant::now();
-            if self.state().stopped || !self.directory.shrink(&mut *remains)? {
-                return Ok(());
-            }
-            self.pause(began, |state| !state.stopped);
+    /// Removes a file durably. What cannot be removed only takes room.
+    fn remove(&self, leftover: &SegmentInfo) -> Result<Option<Box<dyn Remains>>> {
+        let path = self.directory.path_of(leftover);
+        let removed = self.directory.remove_file(&path);
+        self.state().removing = false;
+        let remains = removed.unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "cannot remove an unused segment");
+            None
+        });
+        if remains.is_some() {
+            self.directory.sync()?;
         }
+        Ok(remains)
     }
 
-    /// Waits as long as has passed since `began`, while `so`.
-    fn pause(&self, began: Instant, so: impl FnMut(&mut State) -> bool) {
-        let waited = self
-            .changed
-            .wait_timeout_while(self.state(), began.elapsed(), so);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    fn shrink(&self, mut remains: Box<dyn Remains>) -> Result<Option<Box<dyn Remains>>> {
+        let more = self.directory.shrink(&mut *remains)?;
+        Ok(more.then_some(remains))
     }
 
-    /// Does one step, and then leaves the disk to the writer for as long again, unless that has no ready segment to go on
+    /// Does a step, and then leaves the disk to the writer for as long again, unless that has no ready segment to go on
     /// with: zeros at full speed would make every batch wait behind them.
-    fn paced_step(&self) -> bool {
+    fn paced(&self, step: fn(&Self) -> bool) -> bool {
         let began = Instant::now();
-        let stepped = self.step();
+        let stepped = step(self);
         if stepped {
-            self.pause(began, |state| !state.stopped && state.spares.has_ready());
+            let has_time = |state: &mut State| !state.stopped && state.spares.has_ready();
+            let waited = self
+                .changed
+                .wait_timeout_while(self.state(), began.elapsed(), has_time);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
         stepped
     }
@@ -295,14 +306,28 @@ impl Shared {
 }
 
 impl State {
+    /// Room is just coming back.
+    fn is_clearing(&self) -> bool {
+        self.clearing || !self.leftovers.is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopped || self.failed.is_some()
+    }
+
+    fn next_leftover(&mut self) -> Option<SegmentInfo> {
+        let leftover = self.leftovers.pop()?;
+        self.removing = true;
+        Some(leftover)
+    }
+
     fn has_work(&self) -> bool {
-        !self.stopped
-            && self.failed.is_none()
+        !self.is_over()
             && (self.spares.wants_fill() || (self.full.is_none() && self.spares.wants_room()))
     }
 
     fn next_step(&mut self) -> Option<Step> {
-        if self.stopped || self.failed.is_some() {
+        if self.is_over() {
             return None;
         }
         if self.full.is_some() {

@@ -22,6 +22,7 @@ import org.apache.activemq.ActiveMQConnectionFactory;
  */
 public class JmsBench {
     static final OperatingSystemMXBean system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    static final int WARMUP_MESSAGES = 80_000;
     static Map<String, String> options = new HashMap<>();
 
     public static void main(String[] a) throws Exception {
@@ -81,7 +82,8 @@ public class JmsBench {
     /** Sends and receives on a queue of its own, in the same mode, so that both JVMs have compiled what is about to be measured. */
     static void warmUp(double seconds) throws Exception {
         boolean transacted = number("transaction", 0) > 0;
-        Producers producers = new Producers("bench.warmup", Math.min(4, number("producers", 1)), 0, seconds);
+        // No more than fits into the memory of every broker: nobody consumes yet, and a full one lets producers wait for ever.
+        Producers producers = new Producers("bench.warmup", Math.min(4, number("producers", 1)), WARMUP_MESSAGES, seconds);
         producers.connect();
         producers.go();
         producers.join();
@@ -172,7 +174,7 @@ public class JmsBench {
         Producers(String queue, int count, int messages, double seconds) {
             this.queue = queue;
             this.count = count;
-            this.each = seconds > 0 ? Integer.MAX_VALUE : messages / count;
+            this.each = messages / count;
             this.seconds = seconds;
             this.connected = new CountDownLatch(count);
         }
