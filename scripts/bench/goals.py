@@ -1,7 +1,8 @@
 """Judges the goals of workloads.py by what was measured, and says for each one missed whether physics forbade it here.
 
-Two floors are known: the raw disk of the same minutes (a lone synchronous producer cannot send faster than the disk
-makes one write durable), and the client's own CPU (with a broker that costs nothing, N cores still carry only N / CPU per message).
+The floors that are known: the raw disk of the same minutes (a lone synchronous producer cannot send faster than the disk
+makes one write durable), the client's own CPU (with a broker that costs nothing, N cores still carry only N / CPU per message), and
+the busiest thread of a client that has one connection.
 """
 
 from dataclasses import dataclass
@@ -69,11 +70,13 @@ def _why(data, goal):
         wanted *= median(measures(runs[goal.row, goal.against], goal.measure))
     floor = {name: median([run["direct_dsync"][name] for run in disk]) for name in ("per_second", "p99")} if disk else {}
     if goal.measure == "per_second":
-        bound = client_bound(data, ours)
+        bound, thread = client_bound(data, ours), thread_bound(goal, ours)
         if floor and goal.row.startswith("1 producer") and "," not in goal.row and floor["per_second"] < wanted:
             return f"the disk alone makes {number(floor['per_second'], 0)} writes/s durable, {number(wanted, 0)} are wanted"
         if bound and bound < wanted:
             return f"a broker that costs nothing would reach {number(bound, 0)}/s, {number(wanted, 0)} are wanted: the client's CPU is the floor"
+        if thread and thread < wanted:
+            return f"the busiest thread of the one consumer can take {number(thread, 0)}/s, {number(wanted, 0)} are wanted: that is the floor"
     if goal.measure == "latency_us.p99" and floor and floor["p99"] > wanted:
         return f"p99 of the disk alone is {number(floor['p99'], 0)} us"
     alone = [run["disk_alone_us"] for run in ours if run.get("disk_alone_us")]
@@ -87,6 +90,12 @@ def client_bound(data, runs):
     """Messages per second if the broker cost nothing, by the client's CPU per message."""
     cost = median(measures(runs, "client_us"))
     return data["machine"]["cores"] * 1e6 / cost if cost and data["machine"].get("cores") else None
+
+
+def thread_bound(goal, runs):
+    """Messages per second that the busiest thread of a client with one connection can take; only draining has just one."""
+    cost = median(measures(runs, "thread_us")) if goal.group == "drain" else None
+    return 1e6 / cost if cost else None
 
 
 def goals_table(verdicts):

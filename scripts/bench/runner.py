@@ -91,6 +91,7 @@ def values(result, memory):
         "latency_us": result["latency_us"],
         "cpu_us": per_message(result.get("cpu_seconds"), 1e6),
         "client_us": per_message(result["client_cpu_seconds"], 1e6),
+        "thread_us": per_message(result.get("busiest_thread_seconds"), 1e6),
         "syncs_per_message": per_message(result.get("syncs"), 1),
         "sync_calls": result.get("sync_calls"),
         **memory,

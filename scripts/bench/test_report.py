@@ -75,6 +75,13 @@ class Goals(unittest.TestCase):
         self.assertIn("the disk alone", self.judge(3000, 2000, disk=3500.0).why)
         self.assertIn("client's CPU", self.judge(3000, 2000, client_us=600.0).why)
 
+    def test_the_one_consumer_of_a_drain_may_be_the_floor(self):
+        goal = workloads.Goal("drain", "some", "per_second", 8, against="activemq")
+        judge = lambda thread_us: goals.judge(data(drain=[("some", "holdfast", {"per_second": 100_000, "client_us": 8.0, "thread_us": thread_us}),
+                                                          ("some", "activemq", {"per_second": 20_000})]), [goal])[0].why
+        self.assertEqual(judge(5.0), "no floor forbids it")
+        self.assertIn("can take 125,000/s, 160,000 are wanted", judge(8.0))
+
     def test_not_measured_is_not_missed(self):
         verdict = goals.judge(data(), [self.ratio_goal])[0]
         self.assertEqual((verdict.reached, verdict.word), (None, "not measured"))
