@@ -79,5 +79,6 @@ if [[ " $* " != *" --list "* && " $* " != *" --help "* && "${1:-}" != report ]];
         export BENCH_ARTEMIS_PATH=$PWD/$build/artemis:$artemis
     fi
     [[ " $* " == *" --holdfast "* ]] || cargo build --release -q
+    cargo build --release -q --example bare-broker
 fi
 exec python3 -B scripts/bench/main.py "$@"

@@ -12,6 +12,7 @@ import machine
 from brokers import ActiveMq, Artemis, Holdfast
 
 WORK = pathlib.Path("target/bench").resolve()
+BARE = pathlib.Path("target/release/examples/bare-broker").resolve()
 
 
 class Bench:

@@ -55,6 +55,19 @@ class Holdfast:
         return running.wait_until_ready() if wait else running
 
 
+class Bare:
+    """Only what no broker can leave out (tests/bench/bare_broker.rs): a measured floor, not a peer."""
+    name = "bare"
+
+    def __init__(self, binary, sync_delay_us=0):
+        self.binary, self.sync_delay_us = str(binary), sync_delay_us
+
+    def start(self, directory):
+        port = free_port()
+        command = [self.binary, str(port), f"{directory}/data", str(self.sync_delay_us)]
+        return Running(self.name, command, f"{directory}/broker.log", port, r"^ready").wait_until_ready()
+
+
 class ActiveMq:
     name = "activemq"
 

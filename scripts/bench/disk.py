@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import subprocess
-import tempfile
 
 BLOCK = 4096
 APPEND_ROOM = "2g"
@@ -29,46 +28,6 @@ def floors(directory, seconds=2):
     finally:
         path.unlink(missing_ok=True)
     return {"append_fdatasync": _with_sync(append), "direct_dsync": _plain(direct)}
-
-
-def writes(directory, seconds):
-    """Microseconds that each of many durable writes took, one right after the other, as `direct_dsync`."""
-    path = pathlib.Path(directory) / "floor.dat"
-    with tempfile.TemporaryDirectory(dir=directory) as logs:
-        try:
-            _zero_fill(path)
-            _fio(path, seconds, ["--direct=1", "--sync=dsync", f"--size={OVERWRITE_BYTES}", "--overwrite=1",
-                                 f"--write_lat_log={logs}/floor", "--log_avg_msec=0"])
-        finally:
-            path.unlink(missing_ok=True)
-        log = next(pathlib.Path(logs).glob("floor_clat*"))
-        return [int(line.split(",")[1]) / 1e3 for line in log.read_text().splitlines()]
-
-
-def perfect(writes, shares=(0.99, 0.999, 0.9999)):
-    """{"p99": ..., "max": ...}: how long a message that comes at any time would wait with a broker that costs nothing: for the
-    rest of the write under way, and for the next one, which carries it.
-    """
-    pairs = sorted(((now + after, now) for now, after in zip(writes, writes[1:], strict=False)), reverse=True)
-    total = sum(now for _, now in pairs)
-    if not total:
-        return {}
-    found = {f"p{share * 100:g}": round(_exceeded(pairs, total * (1 - share)), 1) for share in shares}
-    return {**found, "max": round(pairs[0][0], 1)}
-
-
-def _exceeded(pairs, time):
-    """The wait that is exceeded by messages that come during `time` in all. A message waits evenly between (longest - now) and longest."""
-    low, high = 0.0, pairs[0][0]
-    for _ in range(40):
-        middle = (low + high) / 2
-        beyond = 0.0
-        for longest, now in pairs:
-            if longest <= middle:
-                break
-            beyond += min(now, longest - middle)
-        low, high = (middle, high) if beyond > time else (low, middle)
-    return high
 
 
 def _zero_fill(path):

@@ -9,7 +9,8 @@ import json
 import clients
 import disk
 import workloads
-from brokers import Holdfast
+from bench import BARE
+from brokers import Bare, Holdfast
 from counting import Counter
 from machine import Busy
 from process import Failed
@@ -27,7 +28,7 @@ def run_group(bench, group):
         for row in rows:
             progress.step(f"{group}: {row.name}: disk floor")
             _measure_floor(bench, row, number)
-            for broker in bench.among(row.brokers):
+            for broker in _brokers(bench, row):
                 progress.step(f"{group}: {row.name}: {broker.name}")
                 _run(bench, row, broker, number)
     progress.finish()
@@ -37,9 +38,16 @@ def _rows(bench, group):
     return [row for row in workloads.rows_of(group, bench.quick) if not bench.rows or row.name in bench.rows]
 
 
+def _brokers(bench, row):
+    """With a slower disk Holdfast stands beside the least that any broker could do on it."""
+    if not row.sync_delay_us:
+        return bench.among(row.brokers)
+    return [Holdfast(bench.binary, ["--sync-delay", f"{row.sync_delay_us}us"]), *([Bare(BARE, row.sync_delay_us)] if row.bare else [])]
+
+
 def _steps(bench, row):
     yield f"{row.group}: {row.name}: disk floor", 3 * FLOOR_SECONDS
-    for broker in bench.among(row.brokers):
+    for broker in _brokers(bench, row):
         yield f"{row.group}: {row.name}: {broker.name}", 4 if bench.quick else row.guess.get(broker.name, GUESS_SECONDS)
 
 
@@ -56,8 +64,6 @@ def _measure_floor(bench, row, number):
 
 def _run(bench, row, broker, number):
     bench.quiet()
-    if row.broker_options:
-        broker = Holdfast(bench.binary, row.broker_options)
     try:
         with bench.fresh() as directory, bench.serving(broker, directory) as running:
             result = _drive(bench, row, running)

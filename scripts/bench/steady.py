@@ -2,7 +2,7 @@
 
 The highest rate is that which the broker keeps up with when messages come at fixed times, whatever it does: lower than what the
 same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
-due. Before and after the run the disk is looked at alone, for what its own stalls would do to such messages.
+due. Before and after it the bare broker carries the same load, for what this machine's stalls do to any broker.
 """
 
 import contextlib
@@ -13,16 +13,16 @@ import time
 
 import clients
 import runner
-from brokers import Holdfast
+from bench import BARE
+from brokers import Bare, Holdfast
 from counting import Counter
-from disk import perfect, writes
 from progress import Progress
 from summary import median
 
 SHARE = 0.7
 STEP, STEPS, STEP_SECONDS = 0.93, 12, 10  # each rate tried is so much of the one before
 KEEPS_UP, BEHIND_US = 0.995, 100_000  # messages received of those due; p99 of a second in which it lags behind
-DISK_SECONDS = 120  # before the run, and as long after it
+BARE_SECONDS = 120  # before the run, and as long after it
 LOAD = {"producers": 8, "consumers": 8, "size": 1024}
 KEPT_RATE = 100
 TRIES, TRY_SECONDS, SECONDS, WARMUP_SECONDS = 3, 20, 600, 5
@@ -32,7 +32,7 @@ DULL = ("connection.", "listener.", "lock.", "recovery.", "master.", "shutdown."
 def run_group(bench, group):
     seconds = 4 if bench.quick else SECONDS
     steps = [("steady: highest rate", TRY_SECONDS + 10)] * TRIES + [("steady: a rate it keeps up with", STEP_SECONDS + 15)] * STEPS
-    progress = Progress([*steps, ("steady: the long run", seconds + 15 + 2 * DISK_SECONDS)])
+    progress = Progress([*steps, ("steady: the long run", seconds + 45 + 2 * BARE_SECONDS)])
     broker = Holdfast(bench.binary, ["--log-level", "info,store=debug"])
     try:
         rates = []
@@ -40,19 +40,18 @@ def run_group(bench, group):
             progress.step("steady: highest rate")
             rates.append(_try(bench, group, broker, number))
         highest = _highest(bench, group, broker, int(median(rates)), progress)
-        progress.step("steady: the long run")
-        disk = 1 if bench.quick else DISK_SECONDS
-        before = _disk_alone(bench, disk)
-        run = _long_run(bench, broker, int(highest * SHARE), seconds)
-        alone = perfect([*before, *_disk_alone(bench, disk)])
-        bench.record(group, "70 % load", broker.name, 1, {**run, "disk_alone_us": alone})
+        progress.step("steady: the long run, and the bare broker")
+        rate = int(highest * SHARE)
+        _bare_run(bench, group, rate, 1)
+        bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds))
+        _bare_run(bench, group, rate, 2)
     except runner.ERRORS as error:
         bench.failed(group, "70 % load", broker.name, 1, error)
     progress.finish()
 
 
 def estimate(bench, _group):
-    return 30 if bench.quick else TRIES * (TRY_SECONDS + 10) + STEPS * (STEP_SECONDS + 15) + SECONDS + 15 + 2 * DISK_SECONDS
+    return 30 if bench.quick else TRIES * (TRY_SECONDS + 10) + STEPS * (STEP_SECONDS + 15) + SECONDS + 45 + 2 * BARE_SECONDS
 
 
 def _try(bench, group, broker, number):
@@ -83,21 +82,29 @@ def keeps_up(series, rate):
     return bool(received) and sum(received) >= KEEPS_UP * rate * len(received) and median(late[half:]) < BEHIND_US
 
 
-def _disk_alone(bench, seconds):
+def _bare_run(bench, group, rate, number):
     bench.quiet()
-    with bench.fresh() as directory:
-        return writes(directory, seconds)
+    seconds = 1 if bench.quick else BARE_SECONDS
+    with bench.fresh() as directory, bench.serving(Bare(BARE), directory) as running:
+        result = _send(bench, running, rate, seconds)
+        series = result["said"]["series"]
+        bench.record(group, "70 % load", running.broker, number, {**runner.values(result, running.memory_kib()), **judge(series), "rate": rate})
 
 
 def _long_run(bench, broker, rate, seconds):
     bench.quiet()
     with bench.fresh() as directory, bench.serving(broker, directory) as running, _kept(bench, running.url, seconds):
         began = time.time()
-        result = clients.own(bench.binary, running.url, {**LOAD, "rate": rate, "duration": f"{seconds}s", "warmup": f"{WARMUP_SECONDS}s"}, Counter(running))
+        result = _send(bench, running, rate, seconds)
         values = runner.values(result, running.memory_kib())
         series = result["said"]["series"]
         marks = list(_marks(running.said(), began + WARMUP_SECONDS))
     return {**values, **judge(series), "rate": rate, "series": series, "marks": marks}
+
+
+def _send(bench, running, rate, seconds):
+    options = {**LOAD, "rate": rate, "duration": f"{seconds}s", "warmup": f"{WARMUP_SECONDS}s"}
+    return clients.own(bench.binary, running.url, options, Counter(running))
 
 
 @contextlib.contextmanager

@@ -21,8 +21,6 @@ FIGURES = [
     ("worst_of_median", "worst second / median", 2),
     ("rate", "offered, messages/s", 0),
     ("latency_us.p99.99", "p99.99, us", 0),
-    ("disk_alone_us.p99.99", "p99.99 if the broker cost nothing: the disk alone, before and after, us", 0),
-    ("disk_alone_us.max", "the same, longest, us", 0),
     ("passed", "passed (1 is yes)", 0),
 ]
 STEPS = [

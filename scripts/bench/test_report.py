@@ -10,7 +10,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import backlog
 import counting
-import disk
 import goals
 import plot
 import report
@@ -82,6 +81,16 @@ class Goals(unittest.TestCase):
         self.assertEqual(judge(5.0), "no floor forbids it")
         self.assertIn("can take 125,000/s, 160,000 are wanted", judge(8.0))
 
+    def test_the_bare_broker_is_a_floor_where_it_stays_below_the_goal(self):
+        rate = workloads.Goal("slowdisk", "64", "per_second", 30_000)
+        p99 = workloads.Goal("slowdisk", "64", "latency_us.p99", 4000, False)
+        values = lambda speed, late: {"per_second": speed, "latency_us": {"p99": late}}
+        judge = lambda *bare: [verdict.why for verdict in goals.judge(data(slowdisk=[("64", "holdfast", values(25_000, 5000)), ("64", "bare", values(*bare))]), [rate, p99])]
+        below, above = judge(29_000, 4200), judge(31_000, 3900)
+        self.assertIn("had 29,000 in the same minutes: that is the floor", below[0])
+        self.assertIn("had 4,200 in the same minutes: that is the floor", below[1])
+        self.assertTrue(above[0].endswith("had 31,000 in the same minutes") and above[1].endswith("had 3,900 in the same minutes"), above)
+
     def test_not_measured_is_not_missed(self):
         verdict = goals.judge(data(), [self.ratio_goal])[0]
         self.assertEqual((verdict.reached, verdict.word), (None, "not measured"))
@@ -149,26 +158,12 @@ class Reading(unittest.TestCase):
         found = steady.judge({"sent": [10, 10, 10, 3], "received": [10, 4, 12, 1]})
         self.assertEqual((found["median_second"], found["worst_second"], found["worst_of_median"]), (10, 4, 0.4))
 
-
     def test_a_rate_is_kept_up_with_when_nothing_is_left_behind(self):
         good = {"received": [100, 99, 101, 100, 3], "send_p99_us": [900, 900, 900, 900, 1]}
         self.assertTrue(steady.keeps_up(good, 100))
         self.assertFalse(steady.keeps_up(good, 102), "too few came through")
         self.assertFalse(steady.keeps_up({**good, "send_p99_us": [900, 900, 200_000, 400_000, 1]}, 100), "it falls behind")
         self.assertFalse(steady.keeps_up({"received": [100], "send_p99_us": [1]}, 100), "nothing was measured")
-
-
-class Disk(unittest.TestCase):
-    def test_a_perfect_broker_waits_for_the_write_under_way_and_the_next(self):
-        found = disk.perfect([100.0] * 1000)
-        self.assertEqual((found["max"], round(found["p99"])), (200, 199))
-        self.assertEqual(disk.perfect([]), {})
-
-    def test_one_stall_of_a_thousandth_of_the_time_shows_where_it_should(self):
-        found = disk.perfect([100.0] * 500_000 + [50_000.0] + [100.0] * 500_000)
-        self.assertLess(found["p99"], 200)
-        self.assertAlmostEqual(found["p99.99"], 40_000, delta=200)
-        self.assertEqual(found["max"], 50_100)
 
 
 class Files(unittest.TestCase):

@@ -41,7 +41,8 @@ class Row:
     options: dict
     brokers: tuple = EVERYBODY
     fill: dict | None = None
-    broker_options: tuple = ()  # further flags of Holdfast
+    sync_delay_us: int = 0  # of Holdfast, and of the bare broker
+    bare: bool = False  # whether the bare broker is measured beside it
     guess: dict = field(default_factory=dict)  # a guess per broker, for the time left
     judged: bool = True  # whether lost or duplicate messages fail the run
 
@@ -50,16 +51,16 @@ def _stock(group, name, verb, brokers=EVERYBODY, guess=None, **options):
     return Row(group, name, "stock", verb, {"warmup": 2, "size": 1024, **options}, brokers, guess=guess or {})
 
 
-def _own(group, name, brokers=EVERYBODY, fill=None, broker_options=(), guess=None, judged=True, **options):
+def _own(group, name, brokers=EVERYBODY, fill=None, sync_delay_us=0, bare=False, guess=None, judged=True, **options):
     named = {key.replace("_", "-"): value for key, value in options.items()}
-    return Row(group, name, "own", "", named, brokers, fill, broker_options, guess or {}, judged)
+    return Row(group, name, "own", "", named, brokers, fill, sync_delay_us, bare, guess or {}, judged)
 
 
 def _fill(messages):
     return {"producers": 4, "consumers": 0, "transaction": 200, "messages": messages, "warmup": "0s"}
 
 
-_SLOW = [("0.3 ms", "300us"), ("1 ms", "1ms"), ("5 ms", "5ms")]
+_SLOW = [("0.3 ms", 300), ("1 ms", 1000), ("5 ms", 5000)]
 
 ROWS = [
     _stock("send", "1 producer", "send", producers=1, seconds=5),
@@ -80,9 +81,9 @@ ROWS = [
     _own("own", "non-persistent 4 to 4, 16 B", producers=4, consumers=4, non_persistent=True, size=16, duration="5s", warmup="2s"),
     _own("own", "drain of 60,000", producers=0, consumers=1, messages=60_000, warmup="0s", fill=_fill(60_000)),
     *[row for label, delay in _SLOW for row in (
-        _own("slowdisk", f"{label}, 64 producers", OURS, broker_options=("--sync-delay", delay), producers=64, consumers=0, duration="5s", warmup="2s"),
-        _own("slowdisk", f"{label}, 1 producer", OURS, broker_options=("--sync-delay", delay), producers=1, consumers=0, duration="5s", warmup="2s"),
-        _own("slowdisk", f"{label}, 8 producers, 100 per commit", OURS, broker_options=("--sync-delay", delay), producers=8, consumers=0,
+        _own("slowdisk", f"{label}, 64 producers", OURS, sync_delay_us=delay, bare=True, producers=64, consumers=0, duration="5s", warmup="2s"),
+        _own("slowdisk", f"{label}, 1 producer", OURS, sync_delay_us=delay, producers=1, consumers=0, duration="5s", warmup="2s"),
+        _own("slowdisk", f"{label}, 8 producers, 100 per commit", OURS, sync_delay_us=delay, producers=8, consumers=0,
              transaction=100, duration="5s", warmup="2s"),
     )],
     _own("scale", "20,000 queues, 20 producers", OURS, queues=20_000, producers=20, consumers=0, duration="15s", warmup="5s"),

@@ -1,0 +1,326 @@
+//! A broker that does only what none can leave out: it reads messages, makes them durable together, answers, hands them on.
+//!
+//! No queues, no index, no recovery, no lock, no limits, and acknowledgements are ignored. What it reaches beside Holdfast in the
+//! same minutes is what this machine's disk, processors and kernel leave to any broker: a floor that was measured, not argued.
+//!
+//!     bare-broker PORT DIRECTORY [SYNC_DELAY_MICROSECONDS]
+//!
+//! Says "ready" when it listens. For `scripts/bench.sh` only: it panics on anything that the own client does not do.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use rustix::fs::OFlags;
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use wire::openwire::{
+    BrokerInfo, Command, ConsumerId, Decoder, Encoder, Message, MessageDispatch, Offer, Response,
+    WireFormatInfo, frame_length, initial_format, negotiate,
+};
+
+const BLOCK: usize = 4096;
+const JOURNAL_BYTES: usize = 32 << 20;
+const LARGEST_FRAME: usize = 16 << 20;
+const READ_BYTES: usize = 16 << 10;
+const O_DSYNC: u32 = 0o10_000;
+const WHOLE: &str = "no thread panics under a lock";
+/// More answers than these are written by several threads.
+const INLINE_ANSWERS: usize = 8;
+
+/// The way to one client.
+struct Outlet {
+    socket: OwnedWriteHalf,
+    encoder: Mutex<Encoder>,
+}
+
+/// What waits for the next write.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    sent: Vec<Sent>,
+    /// The committing thread sleeps until there are so many.
+    wanted: usize,
+}
+
+struct Sent {
+    from: Arc<Outlet>,
+    number: i32,
+    message: Arc<Message>,
+}
+
+#[derive(Default)]
+struct Broker {
+    batch: Mutex<Batch>,
+    wake: Condvar,
+    turn: AtomicUsize,
+    consumers: Mutex<Vec<(Arc<Outlet>, ConsumerId)>>,
+}
+
+/// Zero-filled blocks that are written round and round.
+struct Journal {
+    file: File,
+    at: usize,
+    delay: Duration,
+    storage: Vec<u8>,
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, port, directory, rest @ ..] = &arguments[..] else {
+        panic!("bare-broker PORT DIRECTORY [SYNC_DELAY_MICROSECONDS]");
+    };
+    let delay = rest
+        .first()
+        .map_or(0, |text| text.parse().expect("a number"));
+    let journal = Journal::create(Path::new(directory), Duration::from_micros(delay));
+    let address = ("127.0.0.1", port.parse().expect("a port"));
+    let listener = TcpListener::bind(address).await.expect("a free port");
+    let (broker, runtime) = (Arc::new(Broker::default()), Handle::current());
+    let committing = Arc::clone(&broker);
+    thread::spawn(move || committing.commit(journal, &runtime));
+    println!("ready");
+    loop {
+        let (stream, _) = listener.accept().await.expect("a client");
+        tokio::spawn(Arc::clone(&broker).serve(stream));
+    }
+}
+
+impl Broker {
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let (outlet, mut frames) = introduce(stream).await;
+        while let Some(command) = frames.next().await {
+            let number = command.command_id();
+            match command {
+                Command::Message(message) if message.base.response_required => {
+                    let from = Arc::clone(&outlet);
+                    let message = Arc::from(message);
+                    let sent = Sent {
+                        from,
+                        number,
+                        message,
+                    };
+                    self.keep(sent, frames.last);
+                }
+                Command::ConsumerInfo(ref info) => {
+                    let id = info.consumer_id.clone().expect("a consumer id");
+                    self.consume(Arc::clone(&outlet), id);
+                    outlet.answer(&command);
+                }
+                Command::ShutdownInfo(_) => break,
+                _ => outlet.answer(&command),
+            }
+        }
+        let mut consumers = self.consumers.lock().expect(WHOLE);
+        consumers.retain(|(held, _)| !Arc::ptr_eq(held, &outlet));
+    }
+
+    fn consume(&self, outlet: Arc<Outlet>, id: ConsumerId) {
+        self.consumers.lock().expect(WHOLE).push((outlet, id));
+    }
+
+    /// As many bytes as the message came in go to the disk.
+    fn keep(&self, sent: Sent, bytes: usize) {
+        let mut batch = self.batch.lock().expect(WHOLE);
+        let end = batch.bytes.len() + bytes;
+        batch.bytes.resize(end, b'm');
+        batch.sent.push(sent);
+        let is_enough = batch.sent.len() == batch.wanted;
+        drop(batch);
+        if is_enough {
+            self.wake.notify_one();
+        }
+    }
+
+    fn commit(self: Arc<Self>, mut journal: Journal, runtime: &Handle) {
+        let mut answered = 0;
+        loop {
+            let Batch {
+                bytes, mut sent, ..
+            } = self.next_batch(answered, journal.delay);
+            answered = sent.len();
+            journal.write(&bytes);
+            while sent.len() > INLINE_ANSWERS {
+                let some = sent.split_off(sent.len() - INLINE_ANSWERS);
+                let broker = Arc::clone(&self);
+                runtime.spawn(async move { broker.settle(some) });
+            }
+            self.settle(sent);
+        }
+    }
+
+    /// Where syncs are slow, those just answered are waited for, as long as one sync takes.
+    fn next_batch(&self, answered: usize, patience: Duration) -> Batch {
+        let mut batch = self.batch.lock().expect(WHOLE);
+        if !patience.is_zero() {
+            batch.wanted = answered;
+            let is_small = |batch: &mut Batch| batch.sent.len() < answered;
+            let waited = self.wake.wait_timeout_while(batch, patience, is_small);
+            batch = waited.expect(WHOLE).0;
+        }
+        batch.wanted = 1;
+        let is_empty = |batch: &mut Batch| batch.sent.is_empty();
+        let mut batch = self.wake.wait_while(batch, is_empty).expect(WHOLE);
+        std::mem::take(&mut *batch)
+    }
+
+    /// Answers, and hands each message to one consumer, if there is any.
+    fn settle(&self, sent: Vec<Sent>) {
+        for Sent {
+            from,
+            number,
+            message,
+        } in sent
+        {
+            from.say(&yes(number));
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            let consumers = self.consumers.lock().expect(WHOLE);
+            let next = consumers.get(turn % consumers.len().max(1)).cloned();
+            drop(consumers);
+            if let Some((consumer, id)) = next {
+                consumer.say(&dispatch(id, message));
+            }
+        }
+    }
+}
+
+/// Negotiates and says who it is.
+async fn introduce(stream: TcpStream) -> (Arc<Outlet>, Frames) {
+    stream.set_nodelay(true).expect("no delay");
+    let (reader, socket) = stream.into_split();
+    let mut frames = Frames {
+        reader,
+        decoder: Decoder::new(initial_format()),
+        buffer: BytesMut::new(),
+        last: 0,
+    };
+    let encoder = Mutex::new(Encoder::new(initial_format()));
+    let outlet = Outlet { socket, encoder };
+    let mine = WireFormatInfo::offer(&Offer::default());
+    outlet.say(&mine.clone().into());
+    let Some(Command::WireFormatInfo(theirs)) = frames.next().await else {
+        panic!("no WireFormatInfo");
+    };
+    let format = negotiate(&mine, &theirs).expect("they agree").format;
+    frames.decoder = Decoder::new(format);
+    *outlet.encoder.lock().expect(WHOLE) = Encoder::new(format);
+    outlet.say(&BrokerInfo::default().into());
+    (Arc::new(outlet), frames)
+}
+
+impl Outlet {
+    fn answer(&self, command: &Command) {
+        if command.response_required() {
+            self.say(&yes(command.command_id()));
+        }
+    }
+
+    /// Waits busily for a client that does not read; one that is gone is noticed by its reader.
+    fn say(&self, command: &Command) {
+        let mut buffer = BytesMut::new();
+        let mut encoder = self.encoder.lock().expect(WHOLE);
+        encoder.encode(command, &mut buffer).expect("it encodes");
+        while !buffer.is_empty() {
+            match self.socket.try_write(&buffer) {
+                Ok(count) => buffer.advance(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+struct Frames {
+    reader: OwnedReadHalf,
+    decoder: Decoder,
+    buffer: BytesMut,
+    /// Bytes of the frame read last.
+    last: usize,
+}
+
+impl Frames {
+    /// None when the client is gone.
+    async fn next(&mut self) -> Option<Command> {
+        loop {
+            match frame_length(&self.buffer, LARGEST_FRAME).expect("a frame") {
+                Some(length) if self.buffer.len() - 4 >= length => {
+                    self.buffer.advance(4);
+                    self.last = length;
+                    let command = self.decoder.decode_slice(&self.buffer[..length]);
+                    self.buffer.advance(length);
+                    return Some(command.expect("a command"));
+                }
+                _ => self.buffer.reserve(READ_BYTES),
+            }
+            if self.reader.read_buf(&mut self.buffer).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+}
+
+impl Journal {
+    fn create(directory: &Path, delay: Duration) -> Self {
+        std::fs::create_dir_all(directory).expect("the directory");
+        let path = directory.join("journal");
+        std::fs::write(&path, vec![0; JOURNAL_BYTES]).expect("zeros");
+        let file = File::open(&path).expect("the journal");
+        file.sync_all().expect("a sync");
+        let flags = (OFlags::DIRECT.bits() | O_DSYNC).cast_signed();
+        Self {
+            file: OpenOptions::new()
+                .write(true)
+                .custom_flags(flags)
+                .open(&path)
+                .expect("direct writes"),
+            at: 0,
+            delay,
+            storage: vec![0; LARGEST_FRAME + BLOCK],
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let start = self.storage.as_ptr().align_offset(BLOCK);
+        let length = bytes.len().next_multiple_of(BLOCK);
+        if self.at + length > JOURNAL_BYTES {
+            self.at = 0;
+        }
+        self.storage[start..start + bytes.len()].copy_from_slice(bytes);
+        let blocks = &self.storage[start..start + length];
+        self.file
+            .write_all_at(blocks, self.at as u64)
+            .expect("a write");
+        self.at += length;
+        let until = Instant::now() + self.delay;
+        while Instant::now() < until {
+            thread::park_timeout(until.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+fn yes(number: i32) -> Command {
+    Response {
+        correlation_id: number,
+        ..Response::default()
+    }
+    .into()
+}
+
+fn dispatch(id: ConsumerId, message: Arc<Message>) -> Command {
+    MessageDispatch {
+        consumer_id: Some(id),
+        destination: message.destination.clone(),
+        message: Some(message),
+        ..MessageDispatch::default()
+    }
+    .into()
+}
