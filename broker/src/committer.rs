@@ -14,6 +14,7 @@ use wire::openwire::{ProducerId, TransactionId};
 use crate::destination::{Entry, Queue, Ranges};
 use crate::effects::Effects;
 use crate::engine::Engine;
+use crate::limits;
 use crate::outgoing::{Outgoing, Refusal, Reply};
 use crate::peer::Cell;
 use crate::touched::Touched;
@@ -198,12 +199,22 @@ impl Committer {
     }
 }
 
+/// How many outboxes the committing thread writes after a batch of `changes`.
+fn inline_flushes(changes: usize) -> usize {
+    if changes <= limits::SMALL_BATCH {
+        limits::SMALL_BATCH_FLUSHES
+    } else {
+        limits::INLINE_FLUSHES
+    }
+}
+
 impl Outlet<Token> for Committer {
     fn durable(&mut self, tokens: &mut Vec<Token>) {
         let Some(engine) = self.engine() else {
             tokens.clear();
             return;
         };
+        let inline = inline_flushes(tokens.len());
         for token in tokens.drain(..) {
             self.sort(&engine, token);
         }
@@ -213,7 +224,7 @@ impl Outlet<Token> for Committer {
         }
         self.groups.apply(&engine, &mut self.effects);
         engine.settle(&mut self.effects);
-        self.effects.touched.flush();
+        self.effects.touched.flush_first(inline);
     }
 
     fn lost(&mut self, cause: store::Error) {

@@ -153,6 +153,11 @@ pub(crate) const KNOWN_QUEUES: usize = 256;
 /// Outboxes that the committing thread writes itself; the rest of a batch's
 /// are left to their own tasks, so that many connections use many cores.
 pub(crate) const INLINE_FLUSHES: usize = 2;
+/// A batch of at most so many changes is a small one: its answers and its
+/// deliveries, one each, are all written by the committing thread. Waking a task
+/// costs more than a write, and the next batch waits for less than 0.1 ms.
+pub(crate) const SMALL_BATCH: usize = 8;
+pub(crate) const SMALL_BATCH_FLUSHES: usize = 2 * SMALL_BATCH;
 /// A stale acknowledgement is looked for among so many waiting messages.
 pub(crate) const STALE_ACK_SEARCH: usize = 2_000;
 /// Stale acknowledgements that wait for a page of their queue: those of a few

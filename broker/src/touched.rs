@@ -59,9 +59,14 @@ impl Touched {
     /// tasks. Call it without any lock: a socket that takes bytes again calls
     /// back into the engine.
     pub(crate) fn flush(&mut self) {
+        self.flush_first(INLINE_FLUSHES);
+    }
+
+    /// Like [`Touched::flush`], with `inline` as the few.
+    pub(crate) fn flush_first(&mut self, inline: usize) {
         self.known.clear();
         for (index, outbox) in self.list.drain(..).enumerate() {
-            if index < INLINE_FLUSHES {
+            if index < inline {
                 outbox.flush()
             } else {
                 outbox.wake()

@@ -1,9 +1,9 @@
 """Counts what a broker asks of the disk and of the CPU between two moments.
 
 Syncs come from perf's system call tracepoints, which cost nothing and need root. What counts as one: fdatasync, fsync and msync of
-any thread; for Holdfast with a direct journal also each pwrite of the committing thread, because its segments are open with
-O_DIRECT|O_DSYNC and the write is the sync (zero-filling spare segments is another thread's work and not counted). Where perf
-cannot do it the count is None, and the report says so.
+any thread; for Holdfast with a direct journal, and for the bare broker, also each pwrite of the committing thread, because its
+files are open with O_DIRECT|O_DSYNC and the write is the sync (zero-filling spare segments is another thread's work and not
+counted). Where perf cannot do it the count is None, and the report says so.
 """
 
 import os
@@ -17,7 +17,7 @@ from process import track, untrack
 
 SYNCS = ["fdatasync", "fsync", "msync"]
 WRITES = ["pwrite64", "pwritev", "pwritev2"]
-COMMITTER = "store-commit"  # the thread's name in store/src/store.rs
+COMMITTERS = {"holdfast": "store-commit", "bare": "bare-commit"}  # the threads' names in store/src/store.rs and tests/bench
 ATTACH_SECONDS = 5
 
 
@@ -29,8 +29,9 @@ class Counter:
 
     def start(self):
         self.perfs = [_Perf(["-p", str(self.running.pid)], SYNCS)]
-        if self.running.broker == "holdfast" and _direct(self.running.pid):
-            committers = self.running.threads(COMMITTER)
+        committer = COMMITTERS.get(self.running.broker)
+        if committer and _direct(self.running.pid):
+            committers = self.running.threads(committer)
             self.perfs.append(_Perf(["-t", ",".join(map(str, committers))], WRITES) if committers else None)
         self.cpu = self.running.cpu_seconds()
         return self
@@ -48,7 +49,7 @@ def _direct(pid):
     """Whether any journal segment is open with O_DIRECT."""
     for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
         try:
-            if "/journal/" not in os.readlink(entry):
+            if "/journal" not in os.readlink(entry):
                 continue
             flags = pathlib.Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text().split("flags:")[1].split()[0]
         except (OSError, IndexError):

@@ -87,7 +87,10 @@ async fn main() {
     let listener = TcpListener::bind(address).await.expect("a free port");
     let (broker, runtime) = (Arc::new(Broker::default()), Handle::current());
     let committing = Arc::clone(&broker);
-    thread::spawn(move || committing.commit(journal, &runtime));
+    thread::Builder::new()
+        .name("bare-commit".to_owned())
+        .spawn(move || committing.commit(journal, &runtime))
+        .expect("a thread");
     println!("ready");
     loop {
         let (stream, _) = listener.accept().await.expect("a client");

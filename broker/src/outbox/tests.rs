@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::outgoing::Reply;
+use crate::touched::Touched;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -154,4 +155,23 @@ fn a_recording_outbox_keeps_what_is_pushed() {
         [Outgoing::Answer { correlation: 7, .. }]
     ));
     assert_eq!(outbox.load(), 0);
+}
+
+/// On one thread no writer task runs until this one waits.
+#[tokio::test]
+async fn the_first_touched_are_written_at_once_and_the_rest_by_their_tasks() {
+    let mut touched = Touched::default();
+    let mut pairs = Vec::new();
+    for correlation in 0..5 {
+        let (outbox, far) = pair(0).await;
+        outbox.push(number(correlation));
+        touched.add(&outbox);
+        pairs.push((outbox, far));
+    }
+    touched.flush_first(3);
+    let waiting: Vec<bool> = pairs.iter().map(|(near, _)| near.load() > 0).collect();
+    assert_eq!(waiting, [false, false, false, true, true]);
+    for (correlation, (_, far)) in (0..).zip(&mut pairs) {
+        assert_eq!(read_number(far, 0).await, correlation);
+    }
 }
