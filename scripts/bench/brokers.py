@@ -59,12 +59,12 @@ class Bare:
     """Only what no broker can leave out (tests/bench/bare_broker.rs): a measured floor, not a peer."""
     name = "bare"
 
-    def __init__(self, binary, sync_delay_us=0):
-        self.binary, self.sync_delay_us = str(binary), sync_delay_us
+    def __init__(self, binary, sync_delay_us=0, stocks=False):
+        self.binary, self.sync_delay_us, self.stocks = str(binary), sync_delay_us, stocks
 
     def start(self, directory):
         port = free_port()
-        command = [self.binary, str(port), f"{directory}/data", str(self.sync_delay_us)]
+        command = [self.binary, str(port), f"{directory}/data", str(self.sync_delay_us), *(["stock"] if self.stocks else [])]
         return Running(self.name, command, f"{directory}/broker.log", port, r"^ready").wait_until_ready()
 
 

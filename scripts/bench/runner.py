@@ -39,10 +39,9 @@ def _rows(bench, group):
 
 
 def _brokers(bench, row):
-    """With a slower disk Holdfast stands beside the least that any broker could do on it."""
-    if not row.sync_delay_us:
-        return bench.among(row.brokers)
-    return [Holdfast(bench.binary, ["--sync-delay", f"{row.sync_delay_us}us"]), *([Bare(BARE, row.sync_delay_us)] if row.bare else [])]
+    slow = row.sync_delay_us > 0
+    brokers = [Holdfast(bench.binary, ["--sync-delay", f"{row.sync_delay_us}us"])] if slow else bench.among(row.brokers)
+    return [*brokers, *([Bare(BARE, row.sync_delay_us, stocks=row.verb == "drain")] if row.bare else [])]
 
 
 def _steps(bench, row):

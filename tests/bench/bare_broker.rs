@@ -1,12 +1,16 @@
 //! A broker that does only what none can leave out: it reads messages, makes them durable together, answers, hands them on.
 //!
-//! No queues, no index, no recovery, no lock, no limits, and acknowledgements are ignored. What it reaches beside Holdfast in the
-//! same minutes is what this machine's disk, processors and kernel leave to any broker: a floor that was measured, not argued.
+//! No index, no recovery, no lock, no limits, and acknowledgements only make room for the next messages. What it reaches beside
+//! Holdfast in the same minutes is what this machine's disk, processors and kernel leave to any broker: a floor that was measured,
+//! not argued.
 //!
-//!     bare-broker PORT DIRECTORY [SYNC_DELAY_MICROSECONDS]
+//!     bare-broker PORT DIRECTORY [SYNC_DELAY_MICROSECONDS] [stock]
 //!
-//! Says "ready" when it listens. For `scripts/bench.sh` only: it panics on anything that the own client does not do.
+//! Says "ready" when it listens. Messages go to whoever consumes, else nowhere; with `stock` they wait in memory, by queue, for one
+//! consumer with a prefetch, and those of transactions are never written. For `scripts/bench.sh` only: it panics on anything else
+//! than its clients do.
 
+use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -23,8 +27,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use wire::openwire::{
-    BrokerInfo, Command, ConsumerId, Decoder, Encoder, Message, MessageDispatch, Offer, Response,
-    WireFormatInfo, frame_length, initial_format, negotiate,
+    AckKind, BrokerInfo, Command, ConsumerId, ConsumerInfo, Decoder, Destination, Encoder, Message,
+    MessageAck, MessageDispatch, Offer, Response, WireFormatInfo, frame_length, initial_format,
+    negotiate,
 };
 
 const BLOCK: usize = 4096;
@@ -63,6 +68,15 @@ struct Broker {
     wake: Condvar,
     turn: AtomicUsize,
     consumers: Mutex<Vec<(Arc<Outlet>, ConsumerId)>>,
+    /// By queue; without `stock`, none at all.
+    stock: Option<Mutex<HashMap<String, VecDeque<Arc<Message>>>>>,
+}
+
+/// Whom a connection feeds out of the stock.
+struct Hungry {
+    id: ConsumerId,
+    queue: String,
+    room: usize,
 }
 
 /// Zero-filled blocks that are written round and round.
@@ -77,7 +91,7 @@ struct Journal {
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, port, directory, rest @ ..] = &arguments[..] else {
-        panic!("bare-broker PORT DIRECTORY [SYNC_DELAY_MICROSECONDS]");
+        panic!("bare-broker PORT DIRECTORY [SYNC_DELAY_MICROSECONDS] [stock]");
     };
     let delay = rest
         .first()
@@ -85,7 +99,11 @@ async fn main() {
     let journal = Journal::create(Path::new(directory), Duration::from_micros(delay));
     let address = ("127.0.0.1", port.parse().expect("a port"));
     let listener = TcpListener::bind(address).await.expect("a free port");
-    let (broker, runtime) = (Arc::new(Broker::default()), Handle::current());
+    let broker = Arc::new(Broker {
+        stock: rest.get(1).map(|_| Mutex::default()),
+        ..Broker::default()
+    });
+    let runtime = Handle::current();
     let committing = Arc::clone(&broker);
     thread::Builder::new()
         .name("bare-commit".to_owned())
@@ -101,6 +119,7 @@ async fn main() {
 impl Broker {
     async fn serve(self: Arc<Self>, stream: TcpStream) {
         let (outlet, mut frames) = introduce(stream).await;
+        let mut hungry = None;
         while let Some(command) = frames.next().await {
             let number = command.command_id();
             match command {
@@ -114,21 +133,61 @@ impl Broker {
                     };
                     self.keep(sent, frames.last);
                 }
+                Command::Message(message) => self.put_by(Arc::from(message)),
+                Command::MessageAck(ack) => make_room(&mut hungry, &ack),
                 Command::ConsumerInfo(ref info) => {
-                    let id = info.consumer_id.clone().expect("a consumer id");
-                    self.consume(Arc::clone(&outlet), id);
                     outlet.answer(&command);
+                    hungry = self.consume(&outlet, info);
                 }
                 Command::ShutdownInfo(_) => break,
                 _ => outlet.answer(&command),
+            }
+            if let Some(hungry) = &mut hungry
+                && frames.has_no_more()
+            {
+                self.feed(&outlet, hungry);
             }
         }
         let mut consumers = self.consumers.lock().expect(WHOLE);
         consumers.retain(|(held, _)| !Arc::ptr_eq(held, &outlet));
     }
 
-    fn consume(&self, outlet: Arc<Outlet>, id: ConsumerId) {
-        self.consumers.lock().expect(WHOLE).push((outlet, id));
+    /// Takes its turn with the others, or is fed out of the stock.
+    fn consume(&self, outlet: &Arc<Outlet>, info: &ConsumerInfo) -> Option<Hungry> {
+        let id = info.consumer_id.clone().expect("a consumer id");
+        if self.stock.is_none() {
+            let mut consumers = self.consumers.lock().expect(WHOLE);
+            consumers.push((Arc::clone(outlet), id));
+            return None;
+        }
+        Some(Hungry {
+            id,
+            queue: name_of(info.destination.as_ref()),
+            room: usize::try_from(info.prefetch_size).expect("a prefetch"),
+        })
+    }
+
+    fn put_by(&self, message: Arc<Message>) {
+        if let Some(stock) = &self.stock {
+            let queue = name_of(message.destination.as_ref());
+            let mut stock = stock.lock().expect(WHOLE);
+            stock.entry(queue).or_default().push_back(message);
+        }
+    }
+
+    fn feed(&self, outlet: &Outlet, hungry: &mut Hungry) {
+        let Some(stock) = &self.stock else { return };
+        let mut stock = stock.lock().expect(WHOLE);
+        let waiting = stock.entry(hungry.queue.clone()).or_default();
+        let count = hungry.room.min(waiting.len());
+        let next: Vec<_> = waiting.drain(..count).collect();
+        drop(stock);
+        hungry.room -= count;
+        let next: Vec<_> = next
+            .into_iter()
+            .map(|message| dispatch(hungry.id.clone(), message))
+            .collect();
+        outlet.say_all(&next);
     }
 
     /// As many bytes as the message came in go to the disk.
@@ -176,7 +235,7 @@ impl Broker {
         std::mem::take(&mut *batch)
     }
 
-    /// Answers, and hands each message to one consumer, if there is any.
+    /// Answers, and hands each message to one consumer, if there is any, or to the stock.
     fn settle(&self, sent: Vec<Sent>) {
         for Sent {
             from,
@@ -185,6 +244,10 @@ impl Broker {
         } in sent
         {
             from.say(&yes(number));
+            if self.stock.is_some() {
+                self.put_by(message);
+                continue;
+            }
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
             let consumers = self.consumers.lock().expect(WHOLE);
             let next = consumers.get(turn % consumers.len().max(1)).cloned();
@@ -227,11 +290,17 @@ impl Outlet {
         }
     }
 
-    /// Waits busily for a client that does not read; one that is gone is noticed by its reader.
     fn say(&self, command: &Command) {
+        self.say_all(std::slice::from_ref(command));
+    }
+
+    /// Waits busily for a client that does not read; one that is gone is noticed by its reader.
+    fn say_all(&self, commands: &[Command]) {
         let mut buffer = BytesMut::new();
         let mut encoder = self.encoder.lock().expect(WHOLE);
-        encoder.encode(command, &mut buffer).expect("it encodes");
+        for command in commands {
+            encoder.encode(command, &mut buffer).expect("it encodes");
+        }
         while !buffer.is_empty() {
             match self.socket.try_write(&buffer) {
                 Ok(count) => buffer.advance(count),
@@ -251,6 +320,12 @@ struct Frames {
 }
 
 impl Frames {
+    /// Whether the next command is still to be read from the socket.
+    fn has_no_more(&self) -> bool {
+        let next = frame_length(&self.buffer, LARGEST_FRAME).expect("a frame");
+        next.is_none_or(|length| self.buffer.len() - 4 < length)
+    }
+
     /// None when the client is gone.
     async fn next(&mut self) -> Option<Command> {
         loop {
@@ -307,6 +382,17 @@ impl Journal {
         while Instant::now() < until {
             thread::park_timeout(until.saturating_duration_since(Instant::now()));
         }
+    }
+}
+
+fn name_of(destination: Option<&Destination>) -> String {
+    let name = destination.map(|destination| destination.physical_name.to_string());
+    name.expect("a destination")
+}
+
+fn make_room(hungry: &mut Option<Hungry>, ack: &MessageAck) {
+    if let (Some(hungry), Some(AckKind::Standard)) = (hungry, ack.kind()) {
+        hungry.room += usize::try_from(ack.message_count).expect("a count");
     }
 }
 
