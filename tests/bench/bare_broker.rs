@@ -40,6 +40,8 @@ const O_DSYNC: u32 = 0o10_000;
 const WHOLE: &str = "no thread panics under a lock";
 /// More answers than these are written by several threads.
 const INLINE_ANSWERS: usize = 8;
+/// Fewer messages than these are not worth a write to a consumer that still has some.
+const MEAL: usize = 256;
 
 /// The way to one client.
 struct Outlet {
@@ -143,6 +145,7 @@ impl Broker {
                 _ => outlet.answer(&command),
             }
             if let Some(hungry) = &mut hungry
+                && hungry.room >= MEAL
                 && frames.has_no_more()
             {
                 self.feed(&outlet, hungry);
