@@ -42,8 +42,7 @@ def stock(url, verb, options, counter=None):
             untrack(child)
         if not line.strip():
             raise Failed(f"JmsBench {verb} failed: {_all(errors)}")
-    result = json.loads(line)
-    return {**result, **counted}
+    return _moved(json.loads(line) | counted, command)
 
 
 def own(binary, url, options, counter=None, judged=True):
@@ -69,7 +68,14 @@ def own(binary, url, options, counter=None, judged=True):
         if child.returncode not in ((0,) if judged else (0, 65)):
             raise Failed(f"{' '.join(command)} ended with {child.returncode}: {_all(errors)[-400:]} {text[-400:]}")
     said = json.loads(text.splitlines()[-1])
-    return {**_figures(said, options), "wall_seconds": time.monotonic() - began, "client_cpu_seconds": used.ru_utime + used.ru_stime, **counted, "said": said}
+    return {**_moved(_figures(said, options), command), "wall_seconds": time.monotonic() - began, "client_cpu_seconds": used.ru_utime + used.ru_stime, **counted, "said": said}
+
+
+def _moved(result, command):
+    """A run that moved nothing measured nothing, however quickly."""
+    if not result["messages"]:
+        raise Failed(f"{' '.join(command)} moved no message")
+    return result
 
 
 def _figures(said, options):

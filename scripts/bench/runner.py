@@ -41,7 +41,7 @@ def _rows(bench, group):
 def _brokers(bench, row):
     slow = row.sync_delay_us > 0
     brokers = [Holdfast(bench.binary, ["--sync-delay", f"{row.sync_delay_us}us"])] if slow else bench.among(row.brokers)
-    return [*brokers, *([Bare(BARE, row.sync_delay_us, stocks=row.verb == "drain")] if row.bare else [])]
+    return [*brokers, *([Bare(BARE, row.sync_delay_us, stocks=row.client == "stock")] if row.bare else [])]
 
 
 def _steps(bench, row):

@@ -9,6 +9,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import backlog
+import clients
 import counting
 import goals
 import plot
@@ -144,6 +145,12 @@ class Tables(unittest.TestCase):
 
 
 class Reading(unittest.TestCase):
+    def test_a_run_that_moved_nothing_is_a_failure(self):
+        said = {"sent": 0, "received": 5, "foreign": 0, "seconds": 1.0, "send_latency_us": None, "send_per_second": 0.0, "receive_per_second": 5.0}
+        self.assertEqual(clients._moved(clients._figures(said, {}), ["bench"])["messages"], 5)
+        with self.assertRaisesRegex(clients.Failed, "bench moved no message"):
+            clients._moved(clients._figures(said, {"consumers": 0}), ["bench"])
+
     def test_a_pause_belongs_to_the_kill_that_it_spans(self):
         gaps = takeover.read_gaps("gap 40.5 ms until 1030\ngap 12.0 ms until 1500\nsend error x\ngap 70.0 ms until 990\n")
         self.assertEqual(takeover.pause_after(1000, 4000, gaps), (40.5, 1030))

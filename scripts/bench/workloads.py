@@ -63,7 +63,7 @@ def _fill(messages):
 _SLOW = [("0.3 ms", 300), ("1 ms", 1000), ("5 ms", 5000)]
 
 ROWS = [
-    _stock("send", "1 producer", "send", producers=1, seconds=5),
+    _stock("send", "1 producer", "send", bare=True, producers=1, seconds=5),
     _stock("send", "8 producers", "send", producers=8, seconds=5),
     _stock("send", "32 producers", "send", producers=32, seconds=5),
     _stock("transacted", "1 producer, 100 per commit", "send", producers=1, transaction=100, messages=200_000),

@@ -51,7 +51,9 @@ public class JmsBench {
     // What is measured
 
     static void send() throws Exception {
-        Producers producers = new Producers(text("queue", "bench"), number("producers", 1), number("messages", 0), number("seconds", 0));
+        int messages = number("messages", 0), seconds = number("seconds", 0);
+        if (messages == 0 && seconds == 0) throw new IllegalArgumentException("messages or seconds must be given");
+        Producers producers = new Producers(text("queue", "bench"), number("producers", 1), messages, seconds);
         producers.connect();
         Clock clock = waitForGo();
         producers.go();
@@ -182,7 +184,7 @@ public class JmsBench {
         Producers(String queue, int count, int messages, double seconds) {
             this.queue = queue;
             this.count = count;
-            this.each = messages / count;
+            this.each = messages > 0 ? messages / count : Integer.MAX_VALUE;
             this.seconds = seconds;
             this.connected = new CountDownLatch(count);
         }
