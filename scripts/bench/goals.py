@@ -83,7 +83,8 @@ def _why(data, goal):
     if bare is None:
         return "no floor forbids it"
     forbids = bare < wanted if goal.at_least else bare > wanted
-    return f"a broker that only reads, syncs and answers had {number(bare, 0)} in the same minutes{': that is the floor' if forbids else ''}"
+    against = f", {number(wanted, 0)} are wanted" if goal.against else ""
+    return f"a broker that only reads, syncs and answers had {number(bare, 0)} in the same minutes{against}{': that is the floor' if forbids else ''}"
 
 
 def client_bound(data, runs):
