@@ -47,6 +47,9 @@ enum Reserve {
     Use,
 }
 
+/// Whether a batch began another segment.
+struct Rolled(bool);
+
 impl<T, O: Outlet<T>> Committer<T, O> {
     pub(crate) fn new(core: Arc<Core>, inbox: Arc<Inbox<T>>, writer: Writer, outlet: O) -> Self {
         Self {
@@ -98,17 +101,14 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         let started = Instant::now();
         let units = chunk.tokens.len();
         match self.write(&mut chunk.batch, Reserve::Spare) {
-            Ok(()) => {
+            Ok(_) => {
                 if !chunk.batch.is_empty() && self.inbox.had_room() {
                     self.tell_full(false);
                 }
                 self.gather.wrote(started.elapsed(), chunk.bytes(), units);
                 self.answer(chunk);
             }
-            Err(Error::Full { .. }) if !chunk.has_ordered() => {
-                self.ask_for_room();
-                self.commit_urgent(chunk)?;
-            }
+            Err(Error::Full { .. }) if !chunk.has_ordered() => self.commit_urgent(chunk)?,
             Err(Error::Full { needed, available }) => {
                 if self.inbox.no_room(chunk) {
                     tracing::warn!(
@@ -127,7 +127,12 @@ impl<T, O: Outlet<T>> Committer<T, O> {
 
     fn commit_urgent(&mut self, mut chunk: Chunk<T>) -> Result<()> {
         match self.write(&mut chunk.batch, Reserve::Use) {
-            Ok(()) => self.answer(chunk),
+            Ok(Rolled(rolled)) => {
+                if rolled {
+                    self.ask_for_room();
+                }
+                self.answer(chunk);
+            }
             Err(Error::Full { .. }) => {
                 self.inbox.no_room_for_urgent(chunk);
                 self.ask_for_room();
@@ -149,7 +154,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             Reserve::Spare
         };
         let moved = match self.write(&mut batch, reserve) {
-            Ok(()) => Moved::Done,
+            Ok(_) => Moved::Done,
             Err(Error::Full { .. }) => Moved::NoRoom,
             Err(error) => return Err(error),
         };
@@ -160,9 +165,9 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     }
 
     /// Write, sync, verify, apply: in this order, and nothing follows from a batch before the verification.
-    fn write(&mut self, batch: &mut Batch, reserve: Reserve) -> Result<()> {
+    fn write(&mut self, batch: &mut Batch, reserve: Reserve) -> Result<Rolled> {
         if batch.is_empty() {
-            return Ok(());
+            return Ok(Rolled(false));
         }
         // A watcher may know it already: then nothing is written, whether anybody would believe it or not.
         if self.core.verifier.is_lost() {
@@ -191,7 +196,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         counters
             .bytes_written
             .fetch_add(placed.bytes_on_disk, Ordering::Relaxed);
-        Ok(())
+        Ok(Rolled(placed.rolled))
     }
 
     fn answer(&mut self, mut chunk: Chunk<T>) {
@@ -202,7 +207,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         self.inbox.done(chunk);
     }
 
-    /// The reserve is all that is left, and acknowledgements alone tell nobody that the disk is full.
+    /// The reserve is begun or used up, and acknowledgements alone tell nobody that the disk is full.
     fn ask_for_room(&self) {
         let begun = &self.core.counters.reserve_begun;
         begun.fetch_add(1, Ordering::Relaxed);

@@ -72,8 +72,13 @@ pub(crate) struct Parts {
 impl Counters {
     /// Whether old segments are to be emptied whatever it costs: somebody waits for room, or soon would.
     pub(crate) fn wants_room(&self) -> bool {
+        self.full.load(Ordering::Relaxed) || self.wants_reserve()
+    }
+
+    /// Whether acknowledgements have begun the reserve and maintenance has not been through since.
+    pub(crate) fn wants_reserve(&self) -> bool {
         let begun = self.reserve_begun.load(Ordering::Relaxed);
-        self.full.load(Ordering::Relaxed) || begun > self.reserve_relieved.load(Ordering::Relaxed)
+        begun > self.reserve_relieved.load(Ordering::Relaxed)
     }
 
     /// To be called whenever the index has changed.

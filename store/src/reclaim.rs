@@ -64,6 +64,18 @@ pub(crate) fn to_compact(
     chosen
 }
 
+/// How much smaller the journal gets when these are emptied.
+pub(crate) fn gain(
+    segments: &[SegmentInfo],
+    chosen: &[SegmentNumber],
+    live: impl Fn(SegmentNumber) -> SegmentUse,
+) -> u64 {
+    let last = chosen.last();
+    let gone = segments.iter().filter(|info| Some(&info.number) <= last);
+    gone.map(|info| info.bytes.saturating_sub(live(info.number).bytes))
+        .sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +156,17 @@ mod tests {
             "nothing is moved in part"
         );
         assert_eq!(scarce(&[90], 60), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn emptying_gains_what_is_dead_up_to_the_last_one() {
+        let of = |chosen: &[u64]| {
+            let chosen: Vec<_> = chosen.iter().copied().map(SegmentNumber).collect();
+            gain(&segments(5), &chosen, holding(&[90, 0, 30, 100]))
+        };
+        assert_eq!(of(&[1, 3]), 10 + 100 + 70);
+        assert_eq!(of(&[1]), 10);
+        assert_eq!(of(&[]), 0);
     }
 
     #[test]

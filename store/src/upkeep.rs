@@ -116,9 +116,10 @@ impl<T> Upkeep<T> {
         let mut stable = self.checkpoint()?;
         self.reclaim()?;
         let mut bytes = u64::MAX;
+        let wanted = self.wanted();
         while stable
             && !self.damaged.load(Ordering::Relaxed)
-            && self.compact()?
+            && self.compact(wanted)?
             && counters.wants_room()
         {
             let journal = self.core.directory.bytes_on_disk();
@@ -145,6 +146,16 @@ impl<T> Upkeep<T> {
             }
         }
         self.sweep_producers(wanted_room)
+    }
+
+    /// How large the journal may stay. Acknowledgements in the reserve have to get another before it is used up, however little
+    /// of the journal is dead; messages that wait are told that the disk is full.
+    fn wanted(&self) -> u64 {
+        if !self.core.counters.wants_reserve() {
+            return u64::MAX;
+        }
+        let spares = limits::SPARE_SEGMENTS as u64 * self.core.settings.segment_bytes;
+        self.core.directory.bytes_on_disk().saturating_sub(spares)
     }
 
     /// Writes a checkpoint; false if the index could not take it, which costs nothing but a longer replay.
@@ -259,9 +270,9 @@ impl<T> Upkeep<T> {
         }
     }
 
-    /// Moves what lives out of the oldest segments while the journal is too large for what lives in it. True if that
-    /// made segments removable after the next checkpoint.
-    fn compact(&self) -> Result<bool> {
+    /// Moves what lives out of the oldest segments while the journal is too large for what lives in it, or, where room is
+    /// wanted, larger than `wanted` bytes and worth the moving. True if that made segments removable after the next checkpoint.
+    fn compact(&self, wanted: u64) -> Result<bool> {
         let checkpoint = SegmentNumber(
             self.core
                 .counters
@@ -273,20 +284,18 @@ impl<T> Upkeep<T> {
         let targets = self.core.with_index(|applied| {
             let live = applied.index.live_bytes();
             let of = |segment| applied.index.live(segment);
-            let room = if self.core.counters.wants_room() {
-                reclaim::movable(&segments, applied.after.position, segment_bytes)
-            } else {
-                u64::MAX
+            let choose = |allowed, room| {
+                reclaim::to_compact(&segments, checkpoint, allowed, segment_bytes, room, of)
             };
             let allowed = self.allowed(live);
-            Ok(reclaim::to_compact(
-                &segments,
-                checkpoint,
-                allowed,
-                segment_bytes,
-                room,
-                of,
-            ))
+            if !self.core.counters.wants_room() {
+                return Ok(choose(allowed, u64::MAX));
+            }
+            let room = reclaim::movable(&segments, applied.after.position, segment_bytes);
+            let chosen = choose(allowed.min(wanted), room);
+            let is_worth_it = self.core.directory.bytes_on_disk() > allowed
+                || reclaim::gain(&segments, &chosen, of) >= segment_bytes / 8;
+            Ok(if is_worth_it { chosen } else { Vec::new() })
         })?;
         for segment in &targets {
             match self.compact_segment(*segment) {
