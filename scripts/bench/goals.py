@@ -82,9 +82,21 @@ def _why(data, goal):
     bare = median(measures(runs.get((goal.row, "bare"), []), goal.measure))
     if bare is None:
         return "no floor forbids it"
+    together = _together(data, goal, runs)
+    if together and together < wanted:
+        return f"the client's CPU and that of a broker that only reads, syncs and answers allow {number(together, 0)}/s, {number(wanted, 0)} are wanted: that is the floor"
     forbids = bare < wanted if goal.at_least else bare > wanted
     against = f", {number(wanted, 0)} are wanted" if goal.against else ""
     return f"a broker that only reads, syncs and answers had {number(bare, 0)} in the same minutes{against}{': that is the floor' if forbids else ''}"
+
+
+def _together(data, goal, runs):
+    """Messages per second if the client cost what it does with us, and the broker no more than the bare one."""
+    if goal.measure != "per_second":
+        return None
+    client = median(measures(runs.get((goal.row, "holdfast"), []), "client_us"))
+    bare = median(measures(runs.get((goal.row, "bare"), []), "cpu_us"))
+    return data["machine"]["cores"] * 1e6 / (client + bare) if client and bare and data["machine"].get("cores") else None
 
 
 def client_bound(data, runs):

@@ -92,6 +92,13 @@ class Goals(unittest.TestCase):
         self.assertIn("had 4,200 in the same minutes: that is the floor", below[1])
         self.assertTrue(above[0].endswith("had 31,000 in the same minutes") and above[1].endswith("had 3,900 in the same minutes"), above)
 
+    def test_client_and_bare_broker_together_may_be_the_floor(self):
+        goal = workloads.Goal("drain", "some", "per_second", 8, against="activemq")
+        judge = lambda bare_us: goals.judge(data(drain=[("some", "holdfast", {"per_second": 100_000, "client_us": 8.0}), ("some", "activemq", {"per_second": 20_000}),
+                                                        ("some", "bare", {"per_second": 170_000, "cpu_us": bare_us})]), [goal])[0].why
+        self.assertIn("allow 153,846/s, 160,000 are wanted: that is the floor", judge(5.0))
+        self.assertTrue(judge(4.0).endswith("had 170,000 in the same minutes, 160,000 are wanted"), judge(4.0))
+
     def test_not_measured_is_not_missed(self):
         verdict = goals.judge(data(), [self.ratio_goal])[0]
         self.assertEqual((verdict.reached, verdict.word), (None, "not measured"))
