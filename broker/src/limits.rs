@@ -154,9 +154,10 @@ pub(crate) const KNOWN_QUEUES: usize = 256;
 /// are left to their own tasks, so that many connections use many cores.
 pub(crate) const INLINE_FLUSHES: usize = 2;
 /// A batch of at most so many changes is a small one: its answers and its
-/// deliveries, one each, are all written by the committing thread. Waking a task
-/// costs more than a write, and the next batch waits for less than 0.1 ms.
+/// deliveries, one each, are all written by the committing thread: waking a task
+/// costs more than a write.
 pub(crate) const SMALL_BATCH: usize = 8;
+/// Not more, though one change may reach any number of subscribers.
 pub(crate) const SMALL_BATCH_FLUSHES: usize = 2 * SMALL_BATCH;
 /// A stale acknowledgement is looked for among so many waiting messages.
 pub(crate) const STALE_ACK_SEARCH: usize = 2_000;
