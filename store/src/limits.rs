@@ -77,6 +77,8 @@ pub(crate) const GATHER_NS_PER_BYTE: u32 = 1;
 pub(crate) const GATHER_SHARES: u32 = 8;
 /// Batches without a pause after one that did not pay at its shortest.
 pub(crate) const GATHER_REST: u32 = 32;
+/// An injected delay sleeps so much less and spins for the rest: sleepers wake up to 0.1 ms late, a disk of 1 ms does not.
+pub(crate) const OVERSLEEP: Duration = Duration::from_micros(100);
 /// The pause is never longer than this, however slow the disk.
 pub(crate) const GATHER_LONGEST: Duration = Duration::from_millis(2);
 /// Buffers that go round between callers and the committing thread: one filled, one written, one to spare.

@@ -11,6 +11,7 @@
 )]
 
 use std::fs::{self, File, OpenOptions};
+use std::hint;
 use std::io;
 use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fs2::FileExt as LockExt;
 use rustix::fs::{Advice, FallocateFlags, OFlags};
@@ -26,7 +27,7 @@ use rustix::io::Errno;
 
 use super::aligned::AlignedBuf;
 use super::contract::{Fs, ReadFile, Remains, SegmentFile};
-use crate::limits::FILL_BYTES;
+use crate::limits::{FILL_BYTES, OVERSLEEP};
 
 /// Linux' O_DSYNC on every architecture this broker is built for. The constant of that name in rustix 1.1 is O_SYNC,
 /// which would commit the file's times to the file system's journal with every batch.
@@ -371,6 +372,10 @@ fn fill_piece() -> AlignedBuf {
 
 fn delay(delay: Option<Duration>) {
     if let Some(delay) = delay {
-        thread::sleep(delay);
+        let until = Instant::now() + delay;
+        thread::sleep(delay.saturating_sub(OVERSLEEP));
+        while Instant::now() < until {
+            hint::spin_loop();
+        }
     }
 }
