@@ -68,6 +68,18 @@ class Bare:
         return Running(self.name, command, f"{directory}/broker.log", port, r"^ready").wait_until_ready()
 
 
+class Echo:
+    """The bare broker without a disk: it answers at once, so what a lone client's round takes is the client's own time."""
+    name = "echo"
+
+    def __init__(self, binary):
+        self.binary = str(binary)
+
+    def start(self, directory):
+        port = free_port()
+        return Running(self.name, [self.binary, str(port), "-"], f"{directory}/broker.log", port, r"^ready").wait_until_ready()
+
+
 class ActiveMq:
     name = "activemq"
 

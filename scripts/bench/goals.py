@@ -1,7 +1,7 @@
 """Judges the goals of workloads.py by what was measured, and says for each one missed whether physics forbade it here.
 
 The floors that are known: the raw disk of the same minutes (a lone synchronous producer cannot send faster than the disk
-makes one write durable), the client's own CPU (with a broker that costs nothing, N cores still carry only N / CPU per message), the
+makes one write durable, nor faster than that plus its own round with a broker that answers at once), the client's own CPU (with a broker that costs nothing, N cores still carry only N / CPU per message), the
 busiest thread of a client that has one connection, and the bare broker (tests/bench/bare_broker.rs) where it was measured beside.
 """
 
@@ -68,11 +68,14 @@ def _why(data, goal):
     wanted = goal.limit
     if goal.against:
         wanted *= median(measures(runs[goal.row, goal.against], goal.measure))
-    floor = {name: median([run["direct_dsync"][name] for run in disk]) for name in ("per_second", "p99")} if disk else {}
+    floor = {name: median([run["direct_dsync"][name] for run in disk]) for name in ("per_second", "p50", "p99")} if disk else {}
     if goal.measure == "per_second":
         bound, thread = client_bound(data, ours), thread_bound(goal, ours)
         if floor and goal.row.startswith("1 producer") and "," not in goal.row and floor["per_second"] < wanted:
             return f"the disk alone makes {number(floor['per_second'], 0)} writes/s durable, {number(wanted, 0)} are wanted"
+        lone = lone_bound(floor, runs.get((goal.row, "echo"), []))
+        if lone and lone < wanted:
+            return f"the client's own round and one write of the disk, one after the other, allow {number(lone, 0)}/s, {number(wanted, 0)} are wanted: that is the floor"
         if bound and bound < wanted:
             return f"a broker that costs nothing would reach {number(bound, 0)}/s, {number(wanted, 0)} are wanted: the client's CPU is the floor"
         if thread and thread < wanted:
@@ -97,6 +100,12 @@ def _together(data, goal, runs):
     client = median(measures(runs.get((goal.row, "holdfast"), []), "client_us"))
     bare = median(measures(runs.get((goal.row, "bare"), []), "cpu_us"))
     return data["machine"]["cores"] * 1e6 / (client + bare) if client and bare and data["machine"].get("cores") else None
+
+
+def lone_bound(floor, echo):
+    """Messages per second of one producer that waits, with a broker that takes no time and a disk at its quickest."""
+    rate = median(measures(echo, "per_second"))
+    return 1e6 / (1e6 / rate + floor["p50"]) if rate and floor else None
 
 
 def client_bound(data, runs):

@@ -10,7 +10,7 @@ import clients
 import disk
 import workloads
 from bench import BARE
-from brokers import Bare, Holdfast
+from brokers import Bare, Echo, Holdfast
 from counting import Counter
 from machine import Busy
 from process import Failed
@@ -41,7 +41,8 @@ def _rows(bench, group):
 def _brokers(bench, row):
     slow = row.sync_delay_us > 0
     brokers = [Holdfast(bench.binary, ["--sync-delay", f"{row.sync_delay_us}us"])] if slow else bench.among(row.brokers)
-    return [*brokers, *([Bare(BARE, row.sync_delay_us, stocks=row.client == "stock")] if row.bare else [])]
+    bare = [Bare(BARE, row.sync_delay_us, stocks=row.client == "stock")] if row.bare else []
+    return [*brokers, *bare, *([Echo(BARE)] if row.echo else [])]
 
 
 def _steps(bench, row):

@@ -43,17 +43,18 @@ class Row:
     fill: dict | None = None
     sync_delay_us: int = 0  # of Holdfast, and of the bare broker
     bare: bool = False  # whether the bare broker stands beside them: the least that any broker could do
+    echo: bool = False  # whether a broker without a disk does as well: what is left then is the client's own round
     guess: dict = field(default_factory=dict)  # a guess per broker, for the time left
     judged: bool = True  # whether lost or duplicate messages fail the run
 
 
-def _stock(group, name, verb, brokers=EVERYBODY, bare=False, guess=None, **options):
-    return Row(group, name, "stock", verb, {"warmup": 2, "size": 1024, **options}, brokers, bare=bare, guess=guess or {})
+def _stock(group, name, verb, brokers=EVERYBODY, bare=False, echo=False, guess=None, **options):
+    return Row(group, name, "stock", verb, {"warmup": 2, "size": 1024, **options}, brokers, bare=bare, echo=echo, guess=guess or {})
 
 
 def _own(group, name, brokers=EVERYBODY, fill=None, sync_delay_us=0, bare=False, guess=None, judged=True, **options):
     named = {key.replace("_", "-"): value for key, value in options.items()}
-    return Row(group, name, "own", "", named, brokers, fill, sync_delay_us, bare, guess or {}, judged)
+    return Row(group, name, "own", "", named, brokers, fill, sync_delay_us, bare, guess=guess or {}, judged=judged)
 
 
 def _fill(messages):
@@ -63,7 +64,7 @@ def _fill(messages):
 _SLOW = [("0.3 ms", 300), ("1 ms", 1000), ("5 ms", 5000)]
 
 ROWS = [
-    _stock("send", "1 producer", "send", bare=True, producers=1, seconds=5),
+    _stock("send", "1 producer", "send", bare=True, echo=True, producers=1, seconds=5),
     _stock("send", "8 producers", "send", producers=8, seconds=5),
     _stock("send", "32 producers", "send", producers=32, seconds=5),
     _stock("transacted", "1 producer, 100 per commit", "send", producers=1, transaction=100, messages=200_000),

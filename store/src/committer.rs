@@ -2,8 +2,8 @@
 //!
 //! Takes everything submitted so far as one batch, writes and syncs it, verifies that this process is still the
 //! holder, applies the records to the index, and only then hands out the tokens. While one batch syncs, the next one
-//! collects; only on slow disks it waits a little for those just answered ([`Gather`]). Any failure but a full disk ends
-//! the store for good; a panic counts as one.
+//! collects; only on slow disks it waits a little for those just answered ([`Gather`]), and for a lone producer it stays
+//! awake ([`Lone`]). Any failure but a full disk ends the store for good; a panic counts as one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::gather::Gather;
 use crate::inbox::{Inbox, Next};
 use crate::journal::{Batch, Writer};
 use crate::limits;
+use crate::lone::Lone;
 use crate::outlet::Outlet;
 
 /// What the committing thread owns.
@@ -31,6 +32,7 @@ pub(crate) struct Committer<T, O> {
     outlet: O,
     moving: Batch,
     gather: Gather,
+    lone: Lone,
 }
 
 /// What is left to do when the committing thread ends.
@@ -59,6 +61,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             outlet,
             moving: Batch::new(),
             gather: Gather::new(),
+            lone: Lone::default(),
         }
     }
 
@@ -83,6 +86,8 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             if let Some(patience) = self.gather.patience() {
                 let came = self.inbox.gather(patience);
                 self.gather.waited(patience, came);
+            } else if self.lone.is_expected() {
+                self.lone.awaited(self.inbox.stay_awake(limits::LONE_WAIT));
             }
             let next = self.inbox.next();
             let began = Instant::now();
@@ -106,6 +111,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
                     self.tell_full(false);
                 }
                 self.gather.wrote(started.elapsed(), chunk.bytes(), units);
+                self.lone.wrote(units);
                 self.answer(chunk);
             }
             Err(Error::Full { .. }) if !chunk.has_ordered() => self.commit_urgent(chunk)?,

@@ -5,9 +5,10 @@
 //! that speaks only of durable messages (acknowledgements) goes ahead of messages that wait for room.
 
 use std::collections::VecDeque;
+use std::hint;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::chunk::Chunk;
 use crate::compact::Moves;
@@ -167,6 +168,20 @@ impl<T> Inbox<T> {
         state.sleeping = false;
         state.wanted = 0;
         state.filling.tokens.len().saturating_sub(before)
+    }
+
+    /// Stays awake until something is submitted; false when nothing came in this time.
+    pub(crate) fn stay_awake(&self, longest: Duration) -> bool {
+        let until = Instant::now() + longest;
+        loop {
+            if Instant::now() >= until {
+                return false;
+            }
+            if self.pending.load(Ordering::Relaxed) > 0 {
+                return true;
+            }
+            hint::spin_loop();
+        }
     }
 
     /// So many bytes are durable: said before their tokens go out.

@@ -191,6 +191,18 @@ fn a_sleeping_committer_is_woken_by_the_first_submit() {
     });
 }
 
+#[test]
+fn staying_awake_ends_when_something_comes_or_the_time_is_over() {
+    let inbox = Inbox::new(1 << 20);
+    assert!(!inbox.stay_awake(Duration::from_micros(100)));
+    std::thread::scope(|scope| {
+        let awake = scope.spawn(|| inbox.stay_awake(Duration::from_secs(600)));
+        inbox.submit(&message(1), Some(1)).expect("open");
+        assert!(awake.join().expect("no panic"));
+    });
+    assert_eq!(ordered(&inbox).tokens, [1]);
+}
+
 fn patience(units: usize, millis: u64) -> Patience {
     let time = std::time::Duration::from_millis(millis);
     Patience { units, time }

@@ -32,6 +32,7 @@ mod index;
 mod journal;
 mod layout;
 mod limits;
+mod lone;
 mod noted;
 mod open;
 mod outlet;

@@ -7,8 +7,9 @@
 //!     bare-broker PORT DIRECTORY [SYNC_DELAY_MICROSECONDS] [stock]
 //!
 //! Says "ready" when it listens. Messages go to whoever consumes, else nowhere; with `stock` they wait in memory, by queue, for one
-//! consumer with a prefetch, and those of transactions are never written. For `scripts/bench.sh` only: it panics on anything else
-//! than its clients do.
+//! consumer with a prefetch, and those of transactions are never written. With `-` for a directory it writes nothing and answers at
+//! once: what a client has left of its time then is its own. For `scripts/bench.sh` only: it panics on anything else than its
+//! clients do.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
@@ -69,6 +70,7 @@ struct Sent {
 
 #[derive(Default)]
 struct Broker {
+    writes: bool,
     batch: Mutex<Batch>,
     wake: Condvar,
     turn: AtomicUsize,
@@ -101,19 +103,22 @@ async fn main() {
     let delay = rest
         .first()
         .map_or(0, |text| text.parse().expect("a number"));
-    let journal = Journal::create(Path::new(directory), Duration::from_micros(delay));
     let address = ("127.0.0.1", port.parse().expect("a port"));
     let listener = TcpListener::bind(address).await.expect("a free port");
     let broker = Arc::new(Broker {
+        writes: directory != "-",
         stock: rest.get(1).map(|_| Mutex::default()),
         ..Broker::default()
     });
-    let runtime = Handle::current();
-    let committing = Arc::clone(&broker);
-    thread::Builder::new()
-        .name("bare-commit".to_owned())
-        .spawn(move || committing.commit(journal, &runtime))
-        .expect("a thread");
+    if broker.writes {
+        let journal = Journal::create(Path::new(directory), Duration::from_micros(delay));
+        let runtime = Handle::current();
+        let committing = Arc::clone(&broker);
+        thread::Builder::new()
+            .name("bare-commit".to_owned())
+            .spawn(move || committing.commit(journal, &runtime))
+            .expect("a thread");
+    }
     println!("ready");
     loop {
         let (stream, _) = listener.accept().await.expect("a client");
@@ -136,7 +141,11 @@ impl Broker {
                         number,
                         message,
                     };
-                    self.keep(sent, frames.last);
+                    if self.writes {
+                        self.keep(sent, frames.last);
+                    } else {
+                        self.settle(vec![sent]);
+                    }
                 }
                 Command::Message(message) => self.put_by(Arc::from(message)),
                 Command::MessageAck(ack) => make_room(&mut hungry, &ack),
@@ -385,7 +394,7 @@ impl Journal {
             .expect("a write");
         self.at += length;
         let until = Instant::now() + self.delay;
-        thread::sleep(self.delay.saturating_sub(OVERSLEEP));
+        thread::park_timeout(self.delay.saturating_sub(OVERSLEEP));
         while Instant::now() < until {
             hint::spin_loop();
         }

@@ -14,7 +14,7 @@ use super::directory::{Directory, SegmentInfo};
 use super::spares::{Maker, Spare, Spares, Step, lengthen};
 use crate::error::{Error, Result};
 use crate::fs::Remains;
-use crate::limits::{PREPARER_STOP_WAIT, UPKEEP_STOP_WAIT};
+use crate::limits::{self, PREPARER_STOP_WAIT, UPKEEP_STOP_WAIT};
 
 /// Who makes spare segments ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -245,16 +245,18 @@ impl Shared {
         Ok(more.then_some(remains))
     }
 
-    /// Does a step, and then leaves the disk to the writer for as long again, unless that has no ready segment to go on
-    /// with: zeros at full speed would make every batch wait behind them.
+    /// Does a step, and then leaves the disk to the writer for some time, unless that has no ready segment to go on with:
+    /// zeros at full speed would make every batch wait behind them.
     fn paced(&self, step: fn(&Self) -> bool) -> bool {
         let began = Instant::now();
         let stepped = step(self);
         if stepped {
             let has_time = |state: &mut State| !state.stopped && state.spares.has_ready();
-            let waited = self
-                .changed
-                .wait_timeout_while(self.state(), began.elapsed(), has_time);
+            let waited = self.changed.wait_timeout_while(
+                self.state(),
+                began.elapsed() * limits::PREPARE_REST,
+                has_time,
+            );
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
         stepped
