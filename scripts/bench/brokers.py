@@ -77,7 +77,7 @@ class Echo:
 
     def start(self, directory):
         port = free_port()
-        return Running(self.name, [self.binary, str(port), "-"], f"{directory}/broker.log", port, r"^ready").wait_until_ready()
+        return Running(self.name, [self.binary, str(port), "-", "0", "stock"], f"{directory}/broker.log", port, r"^ready").wait_until_ready()
 
 
 class ActiveMq:

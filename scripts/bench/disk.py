@@ -1,13 +1,18 @@
 """The raw floor under every persistent message: what one durable 4 KiB write costs on this disk, by fio.
 
 Two ways: append and fdatasync (what a plain journal does), and overwriting zero-filled blocks with O_DIRECT and O_DSYNC (what
-preallocation allows). One thread, one write at a time. It does not measure throughput of large writes.
+preallocation allows). One thread, one write at a time. It does not measure throughput of large writes. And without fio: how late
+durable writes at fixed times are on this disk, when nothing else goes on; no broker's answers can be earlier.
 """
 
 import json
+import mmap
 import os
 import pathlib
 import subprocess
+import time
+
+from summary import percentile
 
 BLOCK = 4096
 APPEND_ROOM = "2g"
@@ -28,6 +33,28 @@ def floors(directory, seconds=2):
     finally:
         path.unlink(missing_ok=True)
     return {"append_fdatasync": _with_sync(append), "direct_dsync": _plain(direct)}
+
+
+def paced(directory, per_second, bytes_each, seconds):
+    """Microseconds from when each write was due until it was durable; whole blocks with O_DIRECT and O_DSYNC, round and round."""
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    path, size = directory / "paced.dat", -(-bytes_each // BLOCK) * BLOCK
+    _zero_fill(path)
+    file, late, offset = os.open(path, os.O_WRONLY | os.O_DIRECT | os.O_DSYNC), [], 0
+    try:
+        with mmap.mmap(-1, size) as block:
+            began = time.monotonic()
+            for number in range(per_second * seconds):
+                due = began + number / per_second
+                time.sleep(max(0, due - time.monotonic()))
+                os.pwrite(file, block, offset)
+                offset = offset + size if offset + 2 * size <= OVERWRITE_BYTES else 0
+                late.append((time.monotonic() - due) * 1e6)
+    finally:
+        os.close(file)
+        path.unlink()
+    return {f"p{share:g}": round(percentile(late, share), 1) for share in (50, 90, 99, 99.9, 99.99)}
 
 
 def _zero_fill(path):

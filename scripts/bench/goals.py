@@ -82,6 +82,9 @@ def _why(data, goal):
             return f"the busiest thread of the one consumer can take {number(thread, 0)}/s, {number(wanted, 0)} are wanted: that is the floor"
     if goal.measure == "latency_us.p99" and floor and floor["p99"] > wanted:
         return f"p99 of the disk alone is {number(floor['p99'], 0)} us"
+    raw = median(measures(runs.get((goal.row, "raw disk"), []), goal.measure))
+    if raw and not goal.at_least and raw > wanted:
+        return f"durable writes to the disk alone had {number(raw, 0)} in the same minutes: that is the floor"
     bare = median(measures(runs.get((goal.row, "bare"), []), goal.measure))
     if bare is None:
         return "no floor forbids it"

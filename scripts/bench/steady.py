@@ -2,7 +2,8 @@
 
 The highest rate is that which the broker keeps up with when messages come at fixed times, whatever it does: lower than what the
 same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
-due. Before and after it the bare broker carries the same load, for what this machine's stalls do to any broker.
+due. Before and after it the bare broker carries the same load, for what this machine's stalls do to any broker, and the raw disk gets
+as many bytes in a thousand writes a second, for what its own do.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import threading
 import time
 
 import clients
+import disk
 import runner
 from bench import BARE
 from brokers import Bare, Holdfast
@@ -22,7 +24,8 @@ from summary import median
 SHARE = 0.7
 STEP, STEPS, STEP_SECONDS = 0.93, 12, 10  # each rate tried is so much of the one before
 KEEPS_UP, BEHIND_US = 0.995, 100_000  # messages received of those due; p99 of a second in which it lags behind
-BARE_SECONDS = 120  # before the run, and as long after it
+DISK_WRITES = 1_000  # a second, fewer than any broker makes at this load
+BARE_SECONDS = 60  # and as many for the raw disk; before the run, and as long after it
 LOAD = {"producers": 8, "consumers": 8, "size": 1024}
 KEPT_RATE = 100
 TRIES, TRY_SECONDS, SECONDS, WARMUP_SECONDS = 3, 20, 600, 5
@@ -32,7 +35,7 @@ DULL = ("connection.", "listener.", "lock.", "recovery.", "master.", "shutdown."
 def run_group(bench, group):
     seconds = 4 if bench.quick else SECONDS
     steps = [("steady: highest rate", TRY_SECONDS + 10)] * TRIES + [("steady: a rate it keeps up with", STEP_SECONDS + 15)] * STEPS
-    progress = Progress([*steps, ("steady: the long run", seconds + 45 + 2 * BARE_SECONDS)])
+    progress = Progress([*steps, ("steady: the long run", seconds + 45 + 4 * BARE_SECONDS)])
     broker = Holdfast(bench.binary, ["--log-level", "info,store=debug"])
     try:
         rates = []
@@ -40,18 +43,18 @@ def run_group(bench, group):
             progress.step("steady: highest rate")
             rates.append(_try(bench, group, broker, number))
         highest = _highest(bench, group, broker, int(median(rates)), progress)
-        progress.step("steady: the long run, and the bare broker")
+        progress.step("steady: the long run, and its floors")
         rate = int(highest * SHARE)
-        _bare_run(bench, group, rate, 1)
+        _floors(bench, group, rate, 1)
         bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds))
-        _bare_run(bench, group, rate, 2)
+        _floors(bench, group, rate, 2)
     except runner.ERRORS as error:
         bench.failed(group, "70 % load", broker.name, 1, error)
     progress.finish()
 
 
 def estimate(bench, _group):
-    return 30 if bench.quick else TRIES * (TRY_SECONDS + 10) + STEPS * (STEP_SECONDS + 15) + SECONDS + 45 + 2 * BARE_SECONDS
+    return 30 if bench.quick else TRIES * (TRY_SECONDS + 10) + STEPS * (STEP_SECONDS + 15) + SECONDS + 45 + 4 * BARE_SECONDS
 
 
 def _try(bench, group, broker, number):
@@ -80,6 +83,15 @@ def keeps_up(series, rate):
     received, late = series["received"][:-1], series["send_p99_us"][:-1]
     half = len(received) // 2
     return bool(received) and sum(received) >= KEEPS_UP * rate * len(received) and median(late[half:]) < BEHIND_US
+
+
+def _floors(bench, group, rate, number):
+    bench.quiet()
+    seconds = 1 if bench.quick else BARE_SECONDS
+    with bench.fresh() as directory:
+        late = disk.paced(directory, DISK_WRITES, rate * LOAD["size"] // DISK_WRITES, seconds)
+    bench.record(group, "70 % load", "raw disk", number, {"per_second": DISK_WRITES, "latency_us": late})
+    _bare_run(bench, group, rate, number)
 
 
 def _bare_run(bench, group, rate, number):

@@ -92,6 +92,13 @@ class Goals(unittest.TestCase):
         self.assertIn("had 4,200 in the same minutes: that is the floor", below[1])
         self.assertTrue(above[0].endswith("had 31,000 in the same minutes") and above[1].endswith("had 3,900 in the same minutes"), above)
 
+    def test_late_writes_of_the_disk_alone_may_be_the_floor(self):
+        goal = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False)
+        late = lambda value: {"latency_us": {"p99.99": value}}
+        judge = lambda raw: goals.judge(data(steady=[("70", "holdfast", late(30_000)), ("70", "raw disk", late(raw))]), [goal])[0].why
+        self.assertIn("the disk alone had 12,000 in the same minutes: that is the floor", judge(12_000))
+        self.assertEqual(judge(9_000), "no floor forbids it")
+
     def test_client_round_and_disk_together_may_be_the_floor(self):
         goal = workloads.Goal("send", "1 producer", "per_second", 2, against="activemq")
         disk = {"append_fdatasync": {}, "direct_dsync": {"per_second": 9000.0, "p50": 100.0, "p99": 200.0}}

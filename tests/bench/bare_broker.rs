@@ -394,7 +394,9 @@ impl Journal {
             .expect("a write");
         self.at += length;
         let until = Instant::now() + self.delay;
-        thread::park_timeout(self.delay.saturating_sub(OVERSLEEP));
+        if self.delay > OVERSLEEP {
+            thread::park_timeout(self.delay - OVERSLEEP);
+        }
         while Instant::now() < until {
             hint::spin_loop();
         }
