@@ -82,18 +82,21 @@ def _why(data, goal):
             return f"the busiest thread of the one consumer can take {number(thread, 0)}/s, {number(wanted, 0)} are wanted: that is the floor"
     if goal.measure == "latency_us.p99" and floor and floor["p99"] > wanted:
         return f"p99 of the disk alone is {number(floor['p99'], 0)} us"
-    raw = median(measures(runs.get((goal.row, "raw disk"), []), goal.measure))
-    if raw and not goal.at_least and raw > wanted:
-        return f"durable writes to the disk alone had {number(raw, 0)} in the same minutes: that is the floor"
-    bare = median(measures(runs.get((goal.row, "bare"), []), goal.measure))
-    if bare is None:
+    raw = measures(runs.get((goal.row, "raw disk"), []), goal.measure)
+    if raw and min(raw) > wanted:
+        return f"durable writes to the disk alone never had less than {number(min(raw), 0)} in the same minutes: that is the floor"
+    bare = measures(runs.get((goal.row, "bare"), []), goal.measure)
+    if not bare:
         return "no floor forbids it"
     together = _together(data, goal, runs)
     if together and together < wanted:
         return f"the client's CPU and that of a broker that only reads, syncs and answers allow {number(together, 0)}/s, {number(wanted, 0)} are wanted: that is the floor"
-    forbids = bare < wanted if goal.at_least else bare > wanted
+    best = max(bare) if goal.at_least else min(bare)
+    forbids = best < wanted if goal.at_least else best > wanted
     against = f", {number(wanted, 0)} are wanted" if goal.against else ""
-    return f"a broker that only reads, syncs and answers had {number(bare, 0)} in the same minutes{against}{': that is the floor' if forbids else ''}"
+    alone = f", durable writes to the disk alone {number(min(raw), 0)} to {number(max(raw), 0)}" if raw else ""
+    verdict = "that is the floor" if forbids else "no floor forbids it"
+    return f"a broker that only reads, syncs and answers had {number(median(bare), 0)}, at best {number(best, 0)}, in the same minutes{alone}{against}: {verdict}"
 
 
 def _together(data, goal, runs):

@@ -69,7 +69,8 @@ def _facts(facts):
 
 def _section(data, group, plots):
     about = data["groups"][group]
-    parts = [f"## {workloads.GROUPS[group]}", f"`scripts/bench.sh {group}`, {about['rounds']} rounds, began {about['began']}."
+    rounds = "one long run" if group == "steady" else f"{about['rounds']} rounds"
+    parts = [f"## {workloads.GROUPS[group]}", f"`scripts/bench.sh {group}`, {rounds}, began {about['began']}."
              + ("" if about["ended"] else " It was cut off before its end.")]
     parts += [f"![{group}](benchmarks/{name})" for name in plots]
     parts += [tables.as_markdown(table) for table in _tables(data, group) if len(table) > 1]

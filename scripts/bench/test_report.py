@@ -88,15 +88,15 @@ class Goals(unittest.TestCase):
         values = lambda speed, late: {"per_second": speed, "latency_us": {"p99": late}}
         judge = lambda *bare: [verdict.why for verdict in goals.judge(data(slowdisk=[("64", "holdfast", values(25_000, 5000)), ("64", "bare", values(*bare))]), [rate, p99])]
         below, above = judge(29_000, 4200), judge(31_000, 3900)
-        self.assertIn("had 29,000 in the same minutes: that is the floor", below[0])
-        self.assertIn("had 4,200 in the same minutes: that is the floor", below[1])
-        self.assertTrue(above[0].endswith("had 31,000 in the same minutes") and above[1].endswith("had 3,900 in the same minutes"), above)
+        self.assertIn("had 29,000, at best 29,000, in the same minutes: that is the floor", below[0])
+        self.assertIn("had 4,200, at best 4,200, in the same minutes: that is the floor", below[1])
+        self.assertTrue(above[0].endswith("had 31,000, at best 31,000, in the same minutes: no floor forbids it") and above[1].endswith("at best 3,900, in the same minutes: no floor forbids it"), above)
 
     def test_late_writes_of_the_disk_alone_may_be_the_floor(self):
         goal = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False)
         late = lambda value: {"latency_us": {"p99.99": value}}
         judge = lambda raw: goals.judge(data(steady=[("70", "holdfast", late(30_000)), ("70", "raw disk", late(raw))]), [goal])[0].why
-        self.assertIn("the disk alone had 12,000 in the same minutes: that is the floor", judge(12_000))
+        self.assertIn("never had less than 12,000 in the same minutes: that is the floor", judge(12_000))
         self.assertEqual(judge(9_000), "no floor forbids it")
 
     def test_client_round_and_disk_together_may_be_the_floor(self):
@@ -112,7 +112,7 @@ class Goals(unittest.TestCase):
         judge = lambda bare_us: goals.judge(data(drain=[("some", "holdfast", {"per_second": 100_000, "client_us": 8.0}), ("some", "activemq", {"per_second": 20_000}),
                                                         ("some", "bare", {"per_second": 170_000, "cpu_us": bare_us})]), [goal])[0].why
         self.assertIn("allow 153,846/s, 160,000 are wanted: that is the floor", judge(5.0))
-        self.assertTrue(judge(4.0).endswith("had 170,000 in the same minutes, 160,000 are wanted"), judge(4.0))
+        self.assertTrue(judge(4.0).endswith("in the same minutes, 160,000 are wanted: no floor forbids it"), judge(4.0))
 
     def test_not_measured_is_not_missed(self):
         verdict = goals.judge(data(), [self.ratio_goal])[0]

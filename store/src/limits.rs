@@ -39,7 +39,9 @@ pub(crate) const OUTCOMES: usize = 500_000;
 /// The next segment is zero-filled in pieces this large: a batch that waits behind one is hardly later for it. Beside
 /// a writer of 1,000 batches a second, pieces of 1 MiB one after another doubled its p99.
 pub(crate) const FILL_BYTES: u64 = 128 << 10;
-/// After each piece the disk is left to the writer for so many times as long: 32 MiB are ready in a third of a second.
+/// And in pieces this large where the writer waits for it anyway: each may cost a round trip to a server.
+pub(crate) const URGENT_FILL_BYTES: u64 = 1 << 20;
+/// After each such piece the disk is left to the writer for so many times as long: 32 MiB are ready in a third of a second.
 pub(crate) const PREPARE_REST: u32 = 4;
 /// The room of a removed segment is given back in pieces this large: with `discard`, a disk stands still over 32 MiB for
 /// some 9 ms, over this for less than 1 ms.
@@ -79,8 +81,6 @@ pub(crate) const GATHER_NS_PER_BYTE: u32 = 1;
 pub(crate) const GATHER_SHARES: u32 = 8;
 /// Batches without a pause after one that did not pay at its shortest.
 pub(crate) const GATHER_REST: u32 = 32;
-/// An injected delay sleeps so much less and spins for the rest: sleepers wake up to 0.1 ms late, a disk of 1 ms does not.
-pub(crate) const OVERSLEEP: Duration = Duration::from_micros(100);
 /// The pause is never longer than this, however slow the disk.
 pub(crate) const GATHER_LONGEST: Duration = Duration::from_millis(2);
 /// After so many batches with one waiter each there is a lone producer: several at once hardly ever look like that.
@@ -89,6 +89,8 @@ pub(crate) const LONE_RUN: u32 = 16;
 pub(crate) const LONE_REST: u32 = 4;
 /// Its next message comes 60 to 120 us after the answer, with the stock client on the same machine.
 pub(crate) const LONE_WAIT: Duration = Duration::from_micros(150);
+/// An injected delay sleeps so much less and spins for the rest: sleepers wake up to 0.1 ms late, a disk of 1 ms does not.
+pub(crate) const OVERSLEEP: Duration = Duration::from_micros(100);
 /// Buffers that go round between callers and the committing thread: one filled, one written, one to spare.
 pub(crate) const SPARE_CHUNKS: usize = 2;
 /// What nobody waits for goes to disk this late at most: acknowledgements alone make a thousand batches a second then.

@@ -27,7 +27,7 @@ use rustix::io::Errno;
 
 use super::aligned::AlignedBuf;
 use super::contract::{Fs, ReadFile, Remains, SegmentFile};
-use crate::limits::{FILL_BYTES, OVERSLEEP};
+use crate::limits::{OVERSLEEP, URGENT_FILL_BYTES};
 
 /// Linux' O_DSYNC on every architecture this broker is built for. The constant of that name in rustix 1.1 is O_SYNC,
 /// which would commit the file's times to the file system's journal with every batch.
@@ -367,7 +367,7 @@ fn write_zeros(file: &File, zeros: &AlignedBuf, from: u64, to: u64) -> io::Resul
 }
 
 fn fill_piece() -> AlignedBuf {
-    AlignedBuf::zeros(usize::try_from(FILL_BYTES).expect("a fill piece is small"))
+    AlignedBuf::zeros(usize::try_from(URGENT_FILL_BYTES).expect("a fill piece is small"))
 }
 
 fn delay(delay: Option<Duration>) {

@@ -180,7 +180,7 @@ impl Shared {
         // Even a panic must not leave the writer waiting for ever.
         let _stopped = StopOnDrop(self);
         loop {
-            while self.paced(Self::step) || self.paced(Self::clear_away) {}
+            while self.paced(Self::step, limits::PREPARE_REST) || self.paced(Self::clear_away, 1) {}
             let state = self.state();
             if state.is_over() {
                 return;
@@ -245,18 +245,16 @@ impl Shared {
         Ok(more.then_some(remains))
     }
 
-    /// Does a step, and then leaves the disk to the writer for some time, unless that has no ready segment to go on with:
+    /// Does a step, and then leaves the disk to the writer for so many times as long, unless that has no ready segment to go on with:
     /// zeros at full speed would make every batch wait behind them.
-    fn paced(&self, step: fn(&Self) -> bool) -> bool {
+    fn paced(&self, step: fn(&Self) -> bool, rest: u32) -> bool {
         let began = Instant::now();
         let stepped = step(self);
         if stepped {
             let has_time = |state: &mut State| !state.stopped && state.spares.has_ready();
-            let waited = self.changed.wait_timeout_while(
-                self.state(),
-                began.elapsed() * limits::PREPARE_REST,
-                has_time,
-            );
+            let waited =
+                self.changed
+                    .wait_timeout_while(self.state(), began.elapsed() * rest, has_time);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
         stepped
@@ -278,7 +276,7 @@ impl Shared {
                 }
             }
             Step::Fill(mut spare) => {
-                let filled = maker.fill(&mut spare);
+                let filled = maker.fill(&mut spare, limits::FILL_BYTES);
                 self.after_fill(&maker, spare, filled);
             }
         }

@@ -13,7 +13,7 @@ use super::directory::{Directory, SegmentInfo};
 use super::writer::WriterSettings;
 use crate::error::{Error, Result};
 use crate::fs::SegmentFile;
-use crate::limits::{FILL_BYTES, SEGMENT_GROWTH, SPARE_SEGMENTS};
+use crate::limits::{SEGMENT_GROWTH, SPARE_SEGMENTS, URGENT_FILL_BYTES};
 use crate::position::SegmentNumber;
 
 /// A segment file that is reserved, being filled, or ready for its first batch.
@@ -150,7 +150,7 @@ impl Maker {
     pub(super) fn make_now(&mut self) -> Result<Spare> {
         let mut spare = self.reserve(true)?;
         while !spare.finished {
-            if let Err(error) = self.fill(&mut spare) {
+            if let Err(error) = self.fill(&mut spare, URGENT_FILL_BYTES) {
                 self.discard(spare)?;
                 return Err(error);
             }
@@ -196,14 +196,14 @@ impl Maker {
         })
     }
 
-    /// Fills a piece, or when all are filled syncs, names durably and locks the segment. A step each, because the thread can
+    /// Fills a piece of at most so many bytes, or when all are filled syncs, names durably and locks the segment. A step each, because the thread can
     /// be stopped only between two.
     ///
     /// # Errors
     /// As [`Maker::reserve`]. The spare is lost then.
-    pub(super) fn fill(&self, spare: &mut Spare) -> Result<()> {
+    pub(super) fn fill(&self, spare: &mut Spare, bytes: u64) -> Result<()> {
         let (path, total) = (&spare.path, spare.info.bytes);
-        let piece = FILL_BYTES.min(total - spare.filled);
+        let piece = bytes.min(total - spare.filled);
         if piece > 0 {
             let filled = spare.file.fill(spare.filled, piece);
             filled.map_err(|source| self.judge("fill", path, total, source))?;
