@@ -4,7 +4,7 @@
 
 use crate::full_store;
 use crate::support::broker_process::{BrokerProcess, scratch};
-use crate::support::clients::{connect, producer};
+use crate::support::clients::{connect, producer, put};
 use crate::support::cluster::Cluster;
 use crate::support::history::History;
 use crate::support::log::Log;
@@ -43,6 +43,7 @@ async fn every_event_is_emitted_and_no_other() {
     life_of_a_pair(&mut seen);
     bad_clients(&mut seen);
     full(&mut seen).await;
+    slow(&mut seen).await;
     // It drives a runtime of its own.
     tokio::task::block_in_place(|| damaged(&mut seen));
     long_recovery(&mut seen).await;
@@ -94,6 +95,17 @@ async fn full(seen: &mut Names) {
     let (_sending, receipts) = full_store::fill(&broker).await;
     full_store::empty(&broker, receipts.len()).await;
     broker.wait_for("store.room");
+    note(seen, &broker.log);
+}
+
+/// A disk that takes half a second for every write.
+async fn slow(seen: &mut Names) {
+    let folder = scratch();
+    let broker = BrokerProcess::alone(folder.path(), &["--sync-delay", "500ms"]);
+    let connection = connect(&broker.uri()).await;
+    put(&connection, "slow", &["kept"]).await;
+    let line = broker.wait_for("store.slow");
+    assert!(line.number("ms") >= 500, "{}", line.raw);
     note(seen, &broker.log);
 }
 

@@ -294,3 +294,11 @@ fn wrong_usage_is_64() {
         );
     }
 }
+
+#[test]
+fn a_broker_has_no_huge_pages() {
+    let folder = scratch();
+    let broker = BrokerProcess::alone(folder.path(), &[]);
+    broker.wait_for("master.ready");
+    assert_eq!(broker.status("THP_enabled:"), 0);
+}

@@ -27,6 +27,7 @@ mod effects;
 mod engine;
 mod error;
 mod flow;
+mod huge_pages;
 pub(crate) mod limits;
 mod listener;
 mod loader;

@@ -25,6 +25,7 @@ pub const EVENTS: &[&str] = &[
     "master.demoted",
     "store.full",
     "store.room",
+    "store.slow",
     "store.damaged",
     "connection.refused",
     "connection.failed",

@@ -19,7 +19,7 @@ use crate::boot::{self, Failed, Recovered, ms};
 use crate::config::Settings;
 use crate::connection::{Edge, EdgeSettings, serve};
 use crate::error::{Action, Error};
-use crate::{descriptors, directory, limits, listener};
+use crate::{descriptors, directory, huge_pages, limits, listener};
 use wishes::Wishes;
 
 mod wishes;
@@ -33,6 +33,7 @@ const RESTARTED: &str = "HOLDFAST_RESTARTED";
 pub(crate) fn run(settings: Settings) -> Result<(), Error> {
     directory::prepare(&settings.data)?;
     descriptors::raise();
+    huge_pages::refuse();
     let mut wishes = wishes::watch()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("holdfast-io")

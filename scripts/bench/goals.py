@@ -2,7 +2,8 @@
 
 The floors that are known: the raw disk of the same minutes (a lone synchronous producer cannot send faster than the disk
 makes one write durable, nor faster than that plus its own round with a broker that answers at once), the client's own CPU (with a broker that costs nothing, N cores still carry only N / CPU per message), the
-busiest thread of a client that has one connection, and the bare broker (tests/bench/bare_broker.rs) where it was measured beside.
+busiest thread of a client that has one connection, the times in which the whole machine stood still, and the bare broker (tests/bench/bare_broker.rs) where it
+was measured beside.
 """
 
 from dataclasses import dataclass
@@ -85,6 +86,9 @@ def _why(data, goal):
     raw = measures(runs.get((goal.row, "raw disk"), []), goal.measure)
     if raw and min(raw) > wanted:
         return f"durable writes to the disk alone never had less than {number(min(raw), 0)} in the same minutes: that is the floor"
+    stood = measures(runs.get((goal.row, "standstill"), []), goal.measure)
+    if stood and min(stood) > wanted:
+        return f"the whole machine stood still so often and long during the run that no broker could have had less than {number(min(stood), 0)}: that is the floor"
     bare = measures(runs.get((goal.row, "bare"), []), goal.measure)
     if not bare:
         return "no floor forbids it"
@@ -95,6 +99,7 @@ def _why(data, goal):
     forbids = best < wanted if goal.at_least else best > wanted
     against = f", {number(wanted, 0)} are wanted" if goal.against else ""
     alone = f", durable writes to the disk alone {number(min(raw), 0)} to {number(max(raw), 0)}" if raw else ""
+    alone += f", the machine's standstills alone would make {number(min(stood), 0)}" if stood else ""
     verdict = "that is the floor" if forbids else "no floor forbids it"
     return f"a broker that only reads, syncs and answers had {number(median(bare), 0)}, at best {number(best, 0)}, in the same minutes{alone}{against}: {verdict}"
 

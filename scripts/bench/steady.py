@@ -3,7 +3,7 @@
 The highest rate is that which the broker keeps up with when messages come at fixed times, whatever it does: lower than what the
 same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
 due. Before and after it the bare broker carries the same load, for what this machine's stalls do to any broker, and the raw disk gets
-as many bytes in a thousand writes a second, for what its own do.
+as many bytes in a thousand writes a second, for what its own do. During it the machine's standstills are timed.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import time
 import clients
 import disk
 import runner
+import standstill
 from bench import BARE
 from brokers import Bare, Holdfast
 from counting import Counter
@@ -46,7 +47,7 @@ def run_group(bench, group):
         progress.step("steady: the long run, and its floors")
         rate = int(highest * SHARE)
         _floors(bench, group, rate, 1)
-        bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds))
+        _judged_run(bench, group, broker, rate, seconds)
         _floors(bench, group, rate, 2)
     except runner.ERRORS as error:
         bench.failed(group, "70 % load", broker.name, 1, error)
@@ -103,6 +104,16 @@ def _bare_run(bench, group, rate, number):
         bench.record(group, "70 % load", running.broker, number, {**runner.values(result, running.memory_kib()), **judge(series), "rate": rate})
 
 
+def _judged_run(bench, group, broker, rate, seconds):
+    with bench.fresh() as directory:
+        meter = standstill.Meter(directory)
+        bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds))
+        stood, watched = meter.end()
+    if stood is not None:
+        late = {"p99.99": round(standstill.latency_us(stood, watched, 0.9999), 1)}
+        bench.record(group, "70 % load", "standstill", 1, {"latency_us": late, "standstills": [[round(value, 4) for value in one] for one in stood]})
+
+
 def _long_run(bench, broker, rate, seconds):
     bench.quiet()
     with bench.fresh() as directory, bench.serving(broker, directory) as running, _kept(bench, running.url, seconds):
@@ -110,8 +121,9 @@ def _long_run(bench, broker, rate, seconds):
         result = _send(bench, running, rate, seconds)
         values = runner.values(result, running.memory_kib())
         series = result["said"]["series"]
-        marks = list(_marks(running.said(), began + WARMUP_SECONDS))
-    return {**values, **judge(series), "rate": rate, "series": series, "marks": marks}
+        log = running.said()
+        marks, writes = list(_marks(log, began + WARMUP_SECONDS)), list(_long_writes(log, began + WARMUP_SECONDS))
+    return {**values, **judge(series), "rate": rate, "series": series, "marks": marks, "long_writes": writes}
 
 
 def _send(bench, running, rate, seconds):
@@ -140,11 +152,22 @@ def judge(series):
 
 def _marks(log, origin):
     """(second, event) of whatever the broker said during the run that may explain a slow second."""
+    for second, event in _events(log, origin):
+        if not event["event"].startswith(DULL):
+            yield [round(second, 1), event["event"]]
+
+
+def _long_writes(log, origin):
+    """(second, milliseconds) of the durable writes that took long, by the broker's own clock."""
+    for second, event in _events(log, origin):
+        if event["event"] in ("write.noted", "store.slow"):
+            yield [round(second, 2), event["ms"]]
+
+
+def _events(log, origin):
     for line in log.splitlines():
-        if not line.startswith("{"):
-            continue
-        event = json.loads(line)
-        name = event.get("event", "")
-        second = datetime.datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00")).timestamp() - origin
-        if name and second >= 0 and not name.startswith(DULL):
-            yield [round(second, 1), name]
+        event = json.loads(line) if line.startswith("{") else {}
+        if event.get("event"):
+            second = datetime.datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00")).timestamp() - origin
+            if second >= 0:
+                yield second, event

@@ -15,6 +15,7 @@ import goals
 import plot
 import report
 import results
+import standstill
 import steady
 import summary
 import tables
@@ -98,6 +99,26 @@ class Goals(unittest.TestCase):
         judge = lambda raw: goals.judge(data(steady=[("70", "holdfast", late(30_000)), ("70", "raw disk", late(raw))]), [goal])[0].why
         self.assertIn("never had less than 12,000 in the same minutes: that is the floor", judge(12_000))
         self.assertEqual(judge(9_000), "no floor forbids it")
+
+    def test_standstills_of_the_machine_may_be_the_floor(self):
+        goal = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False)
+        late = lambda value: {"latency_us": {"p99.99": value}}
+        judge = lambda stood: goals.judge(data(steady=[("70", "holdfast", late(30_000)), ("70", "standstill", late(stood)), ("70", "bare", late(8_000))]), [goal])[0].why
+        self.assertIn("could have had less than 12,000: that is the floor", judge(12_000))
+        self.assertIn("the machine's standstills alone would make 7,000: no floor forbids it", judge(7_000))
+
+    def test_standstills_are_common_to_all_processors(self):
+        self.assertEqual(standstill.together([[(1, 5), (8, 9)], [(4, 6), (7, 8)]]), [(4, 5)])
+        self.assertEqual(standstill.together([[(1, 5)]]), [(1, 5)])
+        self.assertEqual(standstill.together([[(1, 5)], [], [(1, 5)]]), [])
+
+    def test_standstills_bound_a_percentile_from_below(self):
+        bound = lambda lengths, share=0.9: round(standstill.latency_us([(0, length) for length in lengths], 10, share) / 1e6, 6)
+        self.assertEqual(bound([5]), 4, "a tenth of ten seconds may be later than that")
+        self.assertEqual(bound([5, 3]), 4, "the shorter one has none that are so late")
+        self.assertEqual(bound([5, 5]), 4.5)
+        self.assertEqual(bound([0.5, 0.4]), 0, "fewer than a tenth were due while it stood still")
+        self.assertEqual(bound([]), 0)
 
     def test_client_round_and_disk_together_may_be_the_floor(self):
         goal = workloads.Goal("send", "1 producer", "per_second", 2, against="activemq")

@@ -23,6 +23,7 @@ use crate::journal::{Batch, Writer};
 use crate::limits;
 use crate::lone::Lone;
 use crate::outlet::Outlet;
+use crate::slow::SlowWrites;
 
 /// What the committing thread owns.
 pub(crate) struct Committer<T, O> {
@@ -33,6 +34,7 @@ pub(crate) struct Committer<T, O> {
     moving: Batch,
     gather: Gather,
     lone: Lone,
+    slow: SlowWrites,
 }
 
 /// What is left to do when the committing thread ends.
@@ -62,6 +64,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             moving: Batch::new(),
             gather: Gather::new(),
             lone: Lone::default(),
+            slow: SlowWrites::default(),
         }
     }
 
@@ -179,11 +182,12 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         if self.core.verifier.is_lost() {
             self.core.verify()?;
         }
-        let now_ms = clock::now_ms();
+        let (now_ms, began) = (clock::now_ms(), Instant::now());
         let placed = match reserve {
             Reserve::Spare => self.writer.append(batch, now_ms)?,
             Reserve::Use => self.writer.append_urgent(batch, now_ms)?,
         };
+        self.slow.wrote(began.elapsed(), placed.bytes_on_disk);
         self.core.verify()?;
         let counters = &self.core.counters;
         self.core.with_index(|applied| {

@@ -1,12 +1,12 @@
 //! Moving what still lives in an old segment to the end of the journal (FORMAT.md 7).
 //!
-//! Two steps on two threads. The maintenance thread reads the segment and collects what looks alive
-//! ([`Collected::collect`]).
+//! Two steps on two threads. The maintenance thread reads the segment and collects what looks alive ([`wanted`]).
 //! The committing thread, between two batches, asks the index again and writes what is alive *now* as a batch of
 //! its own ([`renew`]): everything before that batch has been applied, so an acknowledgement can never be overtaken
 //! by the move of its message.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::mpsc::SyncSender;
 
 use crate::apply::{damaged, place_of};
@@ -35,6 +35,9 @@ pub(crate) enum Moved {
     NoRoom,
 }
 
+/// Which records of a batch look alive: their bytes in it, and their places.
+pub(crate) type Wanted = Vec<(Range<usize>, RecordPlace)>;
+
 /// Collects moves from a segment, a bounded piece at a time.
 #[derive(Default)]
 pub(crate) struct Collected {
@@ -43,18 +46,13 @@ pub(crate) struct Collected {
 }
 
 impl Collected {
-    /// Keeps the records of a batch that look alive.
-    pub(crate) fn collect(&mut self, index: &mut Index, view: &View<'_>) -> Result<()> {
-        for decoded in decode_all(view.records) {
-            let decoded = decoded.map_err(|bad| damaged(view.position, &bad))?;
-            let place = place_of(view.position, &decoded);
-            if is_wanted(index, &decoded.record, place)? {
-                self.records
-                    .extend_from_slice(&view.records[decoded.offset..decoded.end]);
-                self.places.push(place);
-            }
+    /// Keeps the records of a batch that look alive. Asking the index is apart from it ([`wanted`]): fresh memory may take
+    /// milliseconds, and batches wait for the index.
+    pub(crate) fn keep(&mut self, view: &View<'_>, wanted: Wanted) {
+        for (bytes, place) in wanted {
+            self.records.extend_from_slice(&view.records[bytes]);
+            self.places.push(place);
         }
-        Ok(())
     }
 
     /// Bytes collected so far.
@@ -72,6 +70,19 @@ impl Collected {
             reply,
         }
     }
+}
+
+/// Which records of a batch look alive.
+pub(crate) fn wanted(index: &mut Index, view: &View<'_>) -> Result<Wanted> {
+    let mut wanted = Wanted::new();
+    for decoded in decode_all(view.records) {
+        let decoded = decoded.map_err(|bad| damaged(view.position, &bad))?;
+        let place = place_of(view.position, &decoded);
+        if is_wanted(index, &decoded.record, place)? {
+            wanted.push((decoded.offset..decoded.end, place));
+        }
+    }
+    Ok(wanted)
 }
 
 /// Fills `batch` with what still lives of `moves`, as it is now.

@@ -72,7 +72,7 @@ fn moves(index: &mut Index, segment: u64, batch: &Batch) -> Moves {
         records: batch.records(),
     };
     let mut collected = Collected::default();
-    collected.collect(index, &view).expect("collect");
+    collected.keep(&view, wanted(index, &view).expect("wanted"));
     collected.take(SegmentNumber(segment), sync_channel(1).0)
 }
 

@@ -43,6 +43,7 @@ mod reclaim;
 mod record;
 mod settings;
 mod signals;
+mod slow;
 mod store;
 mod summary;
 mod sync;

@@ -89,6 +89,12 @@ pub(crate) const LONE_RUN: u32 = 16;
 pub(crate) const LONE_REST: u32 = 4;
 /// Its next message comes 60 to 120 us after the answer, with the stock client on the same machine.
 pub(crate) const LONE_WAIT: Duration = Duration::from_micros(150);
+/// A durable write that takes so long is worth a warning: clients notice, and on most disks it takes a thousandth.
+pub(crate) const SLOW_WRITE: Duration = Duration::from_millis(500);
+/// And one that takes so long a line at debug level: it explains late answers.
+pub(crate) const NOTED_WRITE: Duration = Duration::from_millis(5);
+/// So long there is no further warning after one.
+pub(crate) const SLOW_WRITE_SILENCE: Duration = Duration::from_secs(10);
 /// An injected delay sleeps so much less and spins for the rest: sleepers wake up to 0.1 ms late, a disk of 1 ms does not.
 pub(crate) const OVERSLEEP: Duration = Duration::from_micros(100);
 /// Buffers that go round between callers and the committing thread: one filled, one written, one to spare.

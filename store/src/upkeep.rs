@@ -12,8 +12,8 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Instant;
 
 use crate::clock;
-use crate::compact::{Collected, Moved};
-use crate::core::Core;
+use crate::compact::{self, Collected, Moved};
+use crate::core::{Applied, Core};
 use crate::error::{Error, Result};
 use crate::fs::Remains;
 use crate::inbox::Inbox;
@@ -332,8 +332,8 @@ impl<T> Upkeep<T> {
                 (began, read) = (Instant::now(), 0);
             }
             if room {
-                self.core
-                    .with_index(|applied| collected.collect(&mut applied.index, &view))?;
+                let look = |applied: &mut Applied| compact::wanted(&mut applied.index, &view);
+                collected.keep(&view, self.core.with_index(look)?);
                 if collected.bytes() >= limits::MOVE_BYTES {
                     room = self.hand_over(segment, &mut collected)?;
                     (began, read) = (Instant::now(), 0);

@@ -124,18 +124,20 @@ impl BrokerProcess {
         self.ended.is_none()
     }
 
-    /// Resident memory in KiB, and its peak, from /proc/PID/status.
+    /// Resident memory in KiB, and its peak.
     pub(crate) fn memory_kib(&self) -> (u64, u64) {
+        (self.status("VmRSS:"), self.status("VmHWM:"))
+    }
+
+    /// A number of /proc/PID/status.
+    pub(crate) fn status(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.pid());
         let status = std::fs::read_to_string(path).expect("a running child has a status");
-        let field = |name: &str| -> u64 {
-            let line = status.lines().find(|line| line.starts_with(name));
-            let number = line.and_then(|line| line.split_whitespace().nth(1));
-            number
-                .and_then(|number| number.parse().ok())
-                .expect("the kernel writes a number of kB")
-        };
-        (field("VmRSS:"), field("VmHWM:"))
+        let line = status.lines().find(|line| line.starts_with(name));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("the kernel writes a number")
     }
 
     /// Where it listens, as it said itself.

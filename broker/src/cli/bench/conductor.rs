@@ -14,7 +14,7 @@ use super::report::Report;
 use super::stage::{Stage, Start};
 use crate::cli::client_args::{self, Failure};
 use crate::cli::exit::exit;
-use crate::descriptors;
+use crate::{descriptors, huge_pages};
 
 /// Between two lines of progress.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ pub(crate) fn run(args: BenchArgs) -> ExitCode {
     let mut broken = false;
     let code = client_args::run("bench", async {
         descriptors::raise();
+        huge_pages::refuse();
         let stage = Arc::new(Stage::new(plan, random_run()?));
         let report = conduct(&stage).await?;
         broken = report.counts.is_broken();
