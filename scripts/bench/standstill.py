@@ -1,7 +1,7 @@
 """Times in which every processor of this machine stood still: a host that lends its processors elsewhere, mostly.
 
-One process per processor, bound to it and before all others (SCHED_FIFO, which needs root), sleeps a millisecond again and
-again. When all of them woke late together, nothing else ran either: whoever sent a message then waited at least until the end.
+One process per processor, bound to it and before all others (SCHED_FIFO, which needs root), sleeps two milliseconds again
+and again. When all of them woke late together, nothing else ran either: whoever sent a message then waited at least until the end.
 """
 
 import os
@@ -11,7 +11,7 @@ import time
 
 from process import Process
 
-STEP = 0.001
+STEP = 0.002
 LATE = 0.002  # what a sleeping process may be late without anything being wrong
 
 
