@@ -106,6 +106,7 @@ async fn slow(seen: &mut Names) {
     put(&connection, "slow", &["kept"]).await;
     let line = broker.wait_for("store.slow");
     assert!(line.number("ms") >= 500, "{}", line.raw);
+    assert!(!line.raw.contains("\"ms\":\""), "a string: {}", line.raw);
     note(seen, &broker.log);
 }
 

@@ -1,7 +1,8 @@
 """Times in which every processor of this machine stood still: a host that lends its processors elsewhere, mostly.
 
 One process per processor, bound to it and before all others (SCHED_FIFO, which needs root), sleeps two milliseconds again
-and again. When all of them woke late together, nothing else ran either: whoever sent a message then waited at least until the end.
+and again. When all of them woke late together, no other process was let in either, at most the kernel finished something: whoever
+sent a message then waited at least until the end. It costs the broker that is measured a little, and the bare one beside it not.
 """
 
 import os

@@ -56,7 +56,7 @@ def run_group(bench, group):
 
 
 def estimate(bench, _group):
-    return 30 if bench.quick else TRIES * (TRY_SECONDS + 10) + STEPS * (STEP_SECONDS + 15) + SECONDS + 45 + 4 * BARE_SECONDS
+    return 30 if bench.quick else TRIES * (TRY_SECONDS + 10) + STEPS * (STEP_SECONDS + 15) + SECONDS + 45 + 2 * (BARE_SECONDS + DISK_SECONDS)
 
 
 def _try(bench, group, broker, number):
@@ -108,8 +108,10 @@ def _bare_run(bench, group, rate, number):
 def _judged_run(bench, group, broker, rate, seconds):
     with bench.fresh() as directory:
         meter = standstill.Meter(directory)
-        bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds))
-        stood, watched = meter.end()
+        try:
+            bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds))
+        finally:
+            stood, watched = meter.end()
     if stood is not None:
         late = {"p99.99": round(standstill.latency_us(stood, watched, 0.9999), 1)}
         bench.record(group, "70 % load", "standstill", 1, {"latency_us": late, "standstills": [[round(value, 4) for value in one] for one in stood]})

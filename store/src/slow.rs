@@ -17,7 +17,8 @@ impl SlowWrites {
         if took < NOTED_WRITE {
             return;
         }
-        let ms = took.as_millis();
+        // A wider number would be a string in JSON.
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         if took < SLOW_WRITE {
             tracing::debug!(
                 event = "write.noted",

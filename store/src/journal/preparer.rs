@@ -245,8 +245,8 @@ impl Shared {
         Ok(more.then_some(remains))
     }
 
-    /// Does a step, and then leaves the disk to the writer for so many times as long, unless that has no ready segment to go on with:
-    /// zeros at full speed would make every batch wait behind them.
+    /// Does a step, and then leaves the disk to the writer for so many times as long, unless that has no ready segment to
+    /// go on with: zeros at full speed would make every batch wait behind them.
     fn paced(&self, step: fn(&Self) -> bool, rest: u32) -> bool {
         let began = Instant::now();
         let stepped = step(self);

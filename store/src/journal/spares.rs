@@ -196,8 +196,8 @@ impl Maker {
         })
     }
 
-    /// Fills a piece of at most so many bytes, or when all are filled syncs, names durably and locks the segment. A step each, because the thread can
-    /// be stopped only between two.
+    /// Fills a piece of at most so many bytes, or when all are filled syncs, names durably and locks the segment. A step
+    /// each, because the thread can be stopped only between two.
     ///
     /// # Errors
     /// As [`Maker::reserve`]. The spare is lost then.
