@@ -87,8 +87,8 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     fn work(&mut self) -> Result<()> {
         loop {
             if let Some(patience) = self.gather.patience() {
-                let came = self.inbox.gather(patience);
-                self.gather.waited(patience, came);
+                let together = self.inbox.gather(patience);
+                self.gather.waited(patience, together);
             } else if self.lone.is_expected() {
                 self.lone.awaited(self.inbox.stay_awake(limits::LONE_WAIT));
             }
@@ -113,7 +113,9 @@ impl<T, O: Outlet<T>> Committer<T, O> {
                 if !chunk.batch.is_empty() && self.inbox.had_room() {
                     self.tell_full(false);
                 }
-                self.gather.wrote(started.elapsed(), chunk.bytes(), units);
+                let waiting = self.inbox.waiting();
+                self.gather
+                    .wrote(started.elapsed(), chunk.bytes(), units, waiting);
                 self.lone.wrote(units);
                 self.answer(chunk);
             }

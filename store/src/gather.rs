@@ -2,9 +2,9 @@
 //!
 //! Producers that wait for answers come in flocks: the batch just answered sends most of its producers back within a
 //! moment, while others wait already. Without a pause the two halves take turns for ever, each paying two syncs for one
-//! message; a pause of up to one sync brings them together. Where they do not come back the pause shrinks to nothing,
-//! and is tried again now and then. On a fast disk there is none: the batch that syncs is pause enough. It never delays
-//! an answer, only the start of a write.
+//! message; a pause of up to one sync brings them together. The last few get as long again: of them each round would else
+//! leave some behind. Where they do not come back either pause shrinks to nothing, and is tried again now and then. On a
+//! fast disk there is none: the batch that syncs is pause enough. It never delays an answer, only the start of a write.
 
 use std::time::Duration;
 
@@ -15,17 +15,30 @@ pub(crate) struct Gather {
     recent: [Duration; limits::GATHER_HISTORY],
     at: usize,
     answered: usize,
+    /// Those that had come during the write, before anybody was answered.
+    waiting: usize,
     /// The pause, in parts of a sync.
     share: u32,
     /// Batches until the next try, once the pause has shrunk to nothing.
     rest: u32,
+    /// And once the last few were waited for in vain.
+    few_rest: u32,
 }
 
-/// So many more are expected, and waited for no longer than this.
+/// So many are expected to come together, and waited for no longer than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
     pub(crate) units: usize,
     pub(crate) time: Duration,
+    /// So much longer for the last few.
+    pub(crate) few: Duration,
+}
+
+impl Patience {
+    /// Whether no more than a few are still to come.
+    pub(crate) fn is_few_short(self, together: usize) -> bool {
+        (self.units - together.min(self.units)) * limits::GATHER_FEW <= self.units
+    }
 }
 
 impl Gather {
@@ -34,18 +47,23 @@ impl Gather {
             recent: [Duration::ZERO; limits::GATHER_HISTORY],
             at: 0,
             answered: 0,
+            waiting: 0,
             share: limits::GATHER_SHARES,
             rest: 0,
+            few_rest: 0,
         }
     }
 
-    /// A batch was written and synced, and this many wait for its answers. What its bytes took is no sync.
-    pub(crate) fn wrote(&mut self, took: Duration, bytes: usize, answered: usize) {
+    /// A batch was written and synced. So many are answered now, and so many wait already: who is counted after the first
+    /// answer may be both. What the batch's bytes took is no sync.
+    pub(crate) fn wrote(&mut self, took: Duration, bytes: usize, answered: usize, waiting: usize) {
         let moving = Duration::from_nanos(bytes as u64) * limits::GATHER_NS_PER_BYTE;
         self.recent[self.at] = took.saturating_sub(moving);
         self.at = (self.at + 1) % self.recent.len();
         self.answered = answered;
+        self.waiting = waiting;
         self.rest = self.rest.saturating_sub(1);
+        self.few_rest = self.few_rest.saturating_sub(1);
     }
 
     /// None on a fast disk, and where nobody was answered or nobody comes back. The shortest of the last writes counts:
@@ -55,16 +73,23 @@ impl Gather {
         if sync < limits::GATHER_FROM || self.answered == 0 || self.rest > 0 {
             return None;
         }
-        let time = sync * self.share / limits::GATHER_SHARES;
-        Some(Patience {
-            units: self.answered,
-            time: time.min(limits::GATHER_LONGEST),
-        })
+        let time = (sync * self.share / limits::GATHER_SHARES).min(limits::GATHER_LONGEST);
+        let few = if self.few_rest == 0 {
+            time
+        } else {
+            Duration::ZERO
+        };
+        let units = self.waiting + self.answered;
+        Some(Patience { units, time, few })
     }
 
-    /// Of those expected so many came while they were waited for.
-    pub(crate) fn waited(&mut self, patience: Patience, came: usize) {
-        if came * 2 >= patience.units {
+    /// So many were together in the end.
+    pub(crate) fn waited(&mut self, patience: Patience, together: usize) {
+        if together < patience.units && patience.is_few_short(together) {
+            self.few_rest = limits::GATHER_FEW_REST;
+        }
+        let came_back = together.saturating_sub(self.waiting);
+        if came_back * 2 >= self.answered {
             self.share = (self.share * 2).min(limits::GATHER_SHARES);
         } else if self.share > 1 {
             self.share /= 2;
@@ -81,7 +106,7 @@ mod tests {
     fn after(times: impl IntoIterator<Item = Duration>, answered: usize) -> Gather {
         let mut gather = Gather::new();
         for took in times {
-            gather.wrote(took, 0, answered);
+            gather.wrote(took, 0, answered, 0);
         }
         gather
     }
@@ -106,16 +131,17 @@ mod tests {
     fn large_batches_do_not_make_a_slow_disk() {
         let mut gather = Gather::new();
         for _ in 0..20 {
-            gather.wrote(Duration::from_micros(900), 1 << 20, 5);
+            gather.wrote(Duration::from_micros(900), 1 << 20, 5, 0);
         }
         assert_eq!(gather.patience(), None);
     }
 
     #[test]
     fn a_slow_disk_waits_up_to_a_sync_for_those_just_answered() {
-        let time = Duration::from_millis(1);
-        let patience = after(SLOW, 5).patience();
-        assert_eq!(patience, Some(Patience { units: 5, time }));
+        let (time, few) = (SLOW[0], SLOW[0]);
+        let units = 5;
+        let patience = after(SLOW, units).patience();
+        assert_eq!(patience, Some(Patience { units, time, few }));
         assert_eq!(after(SLOW, 0).patience(), None);
         let slowest = after([Duration::from_secs(1); 20], 5);
         let longest = slowest.patience().expect("slow").time;
@@ -123,17 +149,61 @@ mod tests {
     }
 
     #[test]
+    fn it_expects_those_just_answered_and_those_who_waited_meanwhile() {
+        let mut gather = after(SLOW, 5);
+        gather.wrote(SLOW[0], 0, 60, 4);
+        assert_eq!(gather.patience().expect("slow").units, 64);
+    }
+
+    #[test]
+    fn those_who_waited_anyway_do_not_count_as_having_come_back() {
+        let mut gather = after(SLOW, 8);
+        gather.wrote(SLOW[0], 0, 8, 20);
+        let before = gather.patience().expect("slow");
+        gather.waited(before, 20 + 3);
+        let after = gather.patience().expect("slow");
+        assert_eq!(after.time, before.time / 2);
+        gather.waited(after, 20 + 4);
+        assert_eq!(gather.patience().expect("slow").time, before.time);
+    }
+
+    #[test]
+    fn a_quarter_is_few() {
+        let patience = after(SLOW, 64).patience().expect("slow");
+        assert!(!patience.is_few_short(0));
+        assert!(!patience.is_few_short(47));
+        assert!(patience.is_few_short(48));
+        assert!(patience.is_few_short(70), "more than expected");
+    }
+
+    #[test]
+    fn the_last_few_are_not_waited_for_where_they_do_not_come() {
+        let mut gather = after(SLOW, 8);
+        let patience = gather.patience().expect("slow");
+        gather.waited(patience, 8);
+        assert_eq!(gather.patience(), Some(patience), "all came");
+        gather.waited(patience, 7);
+        for _ in 0..limits::GATHER_FEW_REST {
+            let short = gather.patience().expect("slow");
+            assert_eq!((short.time, short.few), (SLOW[0], Duration::ZERO));
+            gather.wrote(SLOW[0], 0, 8, 0);
+        }
+        assert_eq!(gather.patience(), Some(patience), "a new try");
+    }
+
+    #[test]
     fn waiting_in_vain_shrinks_the_pause_to_nothing_and_is_tried_again() {
         let mut gather = after(SLOW, 8);
         let mut waited = 0;
         while let Some(patience) = gather.patience() {
+            assert_eq!(patience.units, 8);
             gather.waited(patience, 1);
             waited += 1;
             assert!(waited < 10, "it waits for ever");
         }
         for _ in 0..limits::GATHER_REST {
             assert_eq!(gather.patience(), None);
-            gather.wrote(SLOW[0], 0, 8);
+            gather.wrote(SLOW[0], 0, 8, 0);
         }
         let again = gather.patience().expect("a new try");
         assert_eq!(again.time, SLOW[0] / limits::GATHER_SHARES);

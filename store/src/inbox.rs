@@ -127,6 +127,11 @@ impl<T> Inbox<T> {
         self.pending.load(Ordering::Relaxed)
     }
 
+    /// How many units somebody waits for will be in the next batch, as things stand.
+    pub(crate) fn waiting(&self) -> usize {
+        locked(&self.state).filling.tokens.len()
+    }
+
     /// Waits for something to do.
     pub(crate) fn next(&self) -> Next<T> {
         let mut state = locked(&self.state);
@@ -150,15 +155,19 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Lets as many as are expected come together, unless there is anything else to do; answers how many came.
+    /// Lets as many as are expected come together, unless there is anything else to do; answers how many did.
     pub(crate) fn gather(&self, patience: Patience) -> usize {
         let mut state = locked(&self.state);
-        let before = state.filling.tokens.len();
-        state.wanted = before + patience.units;
+        state.wanted = patience.units;
         let until = Instant::now() + patience.time;
         state.sleeping = !state.is_worth_waking();
         while state.sleeping {
-            let left = until.saturating_duration_since(Instant::now());
+            let end = if patience.is_few_short(state.filling.tokens.len()) {
+                until + patience.few
+            } else {
+                until
+            };
+            let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
@@ -167,7 +176,7 @@ impl<T> Inbox<T> {
         }
         state.sleeping = false;
         state.wanted = 0;
-        state.filling.tokens.len().saturating_sub(before)
+        state.filling.tokens.len()
     }
 
     /// Stays awake until something is submitted; false when nothing came in this time.

@@ -204,8 +204,9 @@ fn staying_awake_ends_when_something_comes_or_the_time_is_over() {
 }
 
 fn patience(units: usize, millis: u64) -> Patience {
-    let time = std::time::Duration::from_millis(millis);
-    Patience { units, time }
+    let time = Duration::from_millis(millis);
+    let few = time;
+    Patience { units, time, few }
 }
 
 fn until_gathering(inbox: &Inbox<u64>) {
@@ -221,12 +222,12 @@ fn gathering_ends_as_soon_as_all_expected_are_there() {
     let inbox = Inbox::new(1 << 20);
     inbox.submit(&message(1), Some(1)).expect("open");
     std::thread::scope(|scope| {
-        let gathering = scope.spawn(|| inbox.gather(patience(2, 600_000)));
+        let gathering = scope.spawn(|| inbox.gather(patience(3, 600_000)));
         until_gathering(&inbox);
         inbox.submit(&message(2), Some(2)).expect("open");
         assert!(locked(&inbox.state).sleeping, "only 2 of 3 are there");
         inbox.submit(&message(3), Some(3)).expect("open");
-        assert_eq!(gathering.join().expect("no panic"), 2);
+        assert_eq!(gathering.join().expect("no panic"), 3);
     });
     assert_eq!(ordered(&inbox).tokens, [1, 2, 3]);
 }
@@ -235,8 +236,19 @@ fn gathering_ends_as_soon_as_all_expected_are_there() {
 fn gathering_ends_with_its_time() {
     let inbox = Inbox::new(1 << 20);
     inbox.submit(&message(1), Some(1)).expect("open");
-    assert_eq!(inbox.gather(patience(5, 1)), 0);
+    assert_eq!(inbox.gather(patience(5, 1)), 1);
     assert_eq!(ordered(&inbox).tokens, [1]);
+}
+
+#[test]
+fn the_last_few_are_waited_for_twice_as_long() {
+    let inbox = Inbox::new(1 << 20);
+    for n in 1..=3 {
+        inbox.submit(&message(n), Some(n)).expect("open");
+    }
+    let (began, time) = (Instant::now(), Duration::from_millis(20));
+    assert_eq!(inbox.gather(patience(4, 20)), 3);
+    assert!(began.elapsed() >= 2 * time, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -79,6 +79,10 @@ pub(crate) const GATHER_FROM: Duration = Duration::from_micros(300);
 pub(crate) const GATHER_NS_PER_BYTE: u32 = 1;
 /// Parts of a sync by which the pause shrinks and grows: it is at most one sync, at least an eighth.
 pub(crate) const GATHER_SHARES: u32 = 8;
+/// Of those expected, one in so many is few.
+pub(crate) const GATHER_FEW: usize = 4;
+/// Batches that leave the last few behind after one that waited for them in vain.
+pub(crate) const GATHER_FEW_REST: u32 = 8;
 /// Batches without a pause after one that did not pay at its shortest.
 pub(crate) const GATHER_REST: u32 = 32;
 /// The pause is never longer than this, however slow the disk.
