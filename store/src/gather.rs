@@ -85,7 +85,8 @@ impl Gather {
 
     /// So many were together in the end.
     pub(crate) fn waited(&mut self, patience: Patience, together: usize) {
-        if together < patience.units && patience.is_few_short(together) {
+        let in_vain = together < patience.units && patience.is_few_short(together);
+        if in_vain && !patience.few.is_zero() {
             self.few_rest = limits::GATHER_FEW_REST;
         }
         let came_back = together.saturating_sub(self.waiting);
@@ -186,6 +187,7 @@ mod tests {
         for _ in 0..limits::GATHER_FEW_REST {
             let short = gather.patience().expect("slow");
             assert_eq!((short.time, short.few), (SLOW[0], Duration::ZERO));
+            gather.waited(short, 7);
             gather.wrote(SLOW[0], 0, 8, 0);
         }
         assert_eq!(gather.patience(), Some(patience), "a new try");
