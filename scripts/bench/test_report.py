@@ -213,6 +213,7 @@ class Reading(unittest.TestCase):
         self.assertTrue(steady.keeps_up(good, 100))
         self.assertFalse(steady.keeps_up(good, 102), "too few came through")
         self.assertFalse(steady.keeps_up({**good, "send_p99_us": [900, 900, 200_000, 400_000, 1]}, 100), "it falls behind")
+        self.assertFalse(steady.keeps_up({**good, "send_p99_us": [900, 200_000, 900, 900, 1]}, 100), "it fell behind for a second")
         self.assertFalse(steady.keeps_up({"received": [100], "send_p99_us": [1]}, 100), "nothing was measured")
 
 
