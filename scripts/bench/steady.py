@@ -80,6 +80,8 @@ def _highest(bench, group, broker, rate, progress):
             if keeps_up(run["series"], rate):
                 break
         rate = int(rate * STEP)
+    else:
+        raise runner.Failed(f"it keeps up with no rate down to {run['rate']}/s")
     bench.record(group, "highest rate", broker.name, 1, {key: run[key] for key in run if key not in ("series", "marks")})
     return rate
 

@@ -93,6 +93,15 @@ class Goals(unittest.TestCase):
         self.assertIn("had 4,200, at best 4,200, in the same minutes: that is the floor", below[1])
         self.assertTrue(above[0].endswith("had 31,000, at best 31,000, in the same minutes: no floor forbids it") and above[1].endswith("at best 3,900, in the same minutes: no floor forbids it"), above)
 
+    def test_the_bare_broker_is_no_floor_where_one_run_of_ours_was_better(self):
+        goal = workloads.Goal("slowdisk", "64", "per_second", 30_000)
+        runs = [("64", "holdfast", {"per_second": speed}) for speed in (25_000, 26_000, 29_500)] + [("64", "bare", {"per_second": 29_000})]
+        why = goals.judge(data(slowdisk=runs), [goal])[0].why
+        self.assertTrue(why.endswith("at best 29,000, in the same minutes, a run of ours 29,500: no floor forbids it"), why)
+        goal = workloads.Goal("slowdisk", "64", "latency_us.p99", 4000, False)
+        runs = [("64", broker, {"latency_us": {"p99": late}}) for broker, late in (("holdfast", 4100), ("holdfast", 5000), ("bare", 4200))]
+        self.assertTrue(goals.judge(data(slowdisk=runs), [goal])[0].why.endswith("a run of ours 4,100: no floor forbids it"))
+
     def test_late_writes_of_the_disk_alone_may_be_the_floor(self):
         goal = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False)
         late = lambda value: {"latency_us": {"p99.99": value}}
