@@ -10,6 +10,7 @@ mod clean_stop;
 mod command_line;
 mod events;
 mod full_store;
+mod processors;
 mod recovery;
 mod redelivery;
 mod support;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use lock::{Held, Progress, Stop};
 use tokio::net::TcpListener;
 
-use crate::config::{ListenUri, LockMode, Settings};
+use crate::config::{KeepAwake, ListenUri, LockMode, Settings};
 use crate::engine::{Engine, EngineSettings};
 use crate::error::Error;
 use crate::{limits, listener};
@@ -237,6 +237,7 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         broker_name: settings.name.clone(),
         broker_url: settings.advertised().into_iter().next().unwrap_or_default(),
         memory_limit: usize::try_from(settings.memory_limit).unwrap_or(usize::MAX),
+        keep_awake: settings.keep_awake == KeepAwake::Auto,
         store: store_settings(settings),
         ..EngineSettings::default()
     }

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::limits;
 use crate::outgoing::{Outgoing, Refusal, Reply};
 use crate::peer::Cell;
+use crate::processors::Processors;
 use crate::touched::Touched;
 
 /// What a unit of work stands for, once it is durable.
@@ -136,16 +137,22 @@ pub(crate) struct Committer {
     /// Set once the engine stands; no token comes earlier.
     engine: Arc<OnceLock<Weak<Engine>>>,
     on_lost: Option<OnLost>,
+    processors: Processors,
     groups: Groups,
     answers: Vec<(Receipt, Result<Reply, Refusal>)>,
     effects: Effects,
 }
 
 impl Committer {
-    pub(crate) fn new(engine: Arc<OnceLock<Weak<Engine>>>, on_lost: OnLost) -> Committer {
+    pub(crate) fn new(
+        engine: Arc<OnceLock<Weak<Engine>>>,
+        on_lost: OnLost,
+        processors: Processors,
+    ) -> Committer {
         Committer {
             engine,
             on_lost: Some(on_lost),
+            processors,
             groups: Groups::default(),
             answers: Vec::new(),
             effects: Effects::default(),
@@ -234,6 +241,10 @@ impl Outlet<Token> for Committer {
         if let Some(on_lost) = self.on_lost.take() {
             on_lost(cause);
         }
+    }
+
+    fn busy(&mut self, busy: bool) {
+        self.processors.keep_awake(busy);
     }
 
     fn full(&mut self, full: bool) {

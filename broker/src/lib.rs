@@ -36,13 +36,14 @@ mod message;
 mod outbox;
 mod outgoing;
 mod peer;
+mod processors;
 mod protocol;
 mod role;
 mod touched;
 mod transaction;
 
 pub use cli::{Arguments, main};
-pub use config::{KEYS, ListenUri, LockMode, LogFormat, Settings, Sources, load};
+pub use config::{KEYS, KeepAwake, ListenUri, LockMode, LogFormat, Settings, Sources, load};
 pub use engine::{Clock, Engine, EngineSettings, EngineUsage, Hello, QueueFigures};
 pub use error::{Action, Error};
 pub use logs::EVENTS;

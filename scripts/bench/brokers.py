@@ -55,6 +55,14 @@ class Holdfast:
         return running.wait_until_ready() if wait else running
 
 
+class Asleep(Holdfast):
+    """Holdfast where it may not keep the processors awake."""
+    name = "holdfast, asleep"
+
+    def __init__(self, binary):
+        super().__init__(binary, ["--keep-awake", "never"])
+
+
 class Bare:
     """Only what no broker can leave out (tests/bench/bare_broker.rs): a measured floor, not a peer."""
     name = "bare"
@@ -82,6 +90,7 @@ class Echo:
 
 class ActiveMq:
     name = "activemq"
+    prefix = ()
 
     def __init__(self, lock_poll_ms=10_000):
         self.lock_poll_ms = lock_poll_ms
@@ -92,9 +101,15 @@ class ActiveMq:
 
     def start(self, directory, wait=True, name="bench", log="broker.log"):
         port = free_port()
-        command = ["java", *HEAP, "-cp", os.environ["BENCH_JMS_PATH"], "AmqBroker", name, str(port), f"{directory}/data", str(self.lock_poll_ms)]
+        command = [*self.prefix, "java", *HEAP, "-cp", os.environ["BENCH_JMS_PATH"], "AmqBroker", name, str(port), f"{directory}/data", str(self.lock_poll_ms)]
         running = Running(self.name, command, f"{directory}/{log}", port, r" started ")
         return running.wait_until_ready() if wait else running
+
+
+class AwakeActiveMq(ActiveMq):
+    """ActiveMQ on processors that do not sleep as long as it runs: how much of Holdfast's lead is only that."""
+    name = "activemq, awake"
+    prefix = ("sh", "-c", 'exec 3>/dev/cpu_dma_latency && printf "\\0\\0\\0\\0" >&3 && exec "$@"', "sh")
 
 
 class Artemis:

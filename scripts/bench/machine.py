@@ -1,8 +1,9 @@
 """What machine this is, and whether it is quiet enough to measure on.
 
-Reads /proc only. It does not change anything about the machine: no governor, no priorities, no pinning.
+Reads /proc only. It changes nothing about the machine for longer than one measurement: no governor, no priorities, no pinning.
 """
 
+import contextlib
 import os
 import pathlib
 import platform
@@ -14,10 +15,26 @@ QUIET_SHARE = 0.08  # of all cores; a broker that idles and a shell stay well be
 SAMPLE_SECONDS = 1
 PATIENCE_SECONDS = 60
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+LATENCY_DEVICE = "/dev/cpu_dma_latency"
 
 
 class Busy(Exception):
     """Somebody else uses the machine; the message says who."""
+
+
+def may_keep_awake():
+    return os.access(LATENCY_DEVICE, os.W_OK)
+
+
+@contextlib.contextmanager
+def awake():
+    """Meanwhile no processor sleeps, where that may be asked for."""
+    if not may_keep_awake():
+        yield
+        return
+    with open(LATENCY_DEVICE, "wb", buffering=0) as device:
+        device.write(bytes(4))
+        yield
 
 
 def cores():

@@ -8,9 +8,10 @@ import json
 
 import clients
 import disk
+import machine
 import workloads
 from bench import BARE
-from brokers import Bare, Echo, Holdfast
+from brokers import Asleep, AwakeActiveMq, Bare, Echo, Holdfast
 from counting import Counter
 from machine import Busy
 from process import Failed
@@ -42,7 +43,8 @@ def _brokers(bench, row):
     slow = row.sync_delay_us > 0
     brokers = [Holdfast(bench.binary, ["--sync-delay", f"{row.sync_delay_us}us"])] if slow else bench.among(row.brokers)
     bare = [Bare(BARE, row.sync_delay_us, stocks=row.client == "stock")] if row.bare else []
-    return [*brokers, *bare, *([Echo(BARE)] if row.echo else [])]
+    sleepers = [Asleep(bench.binary), AwakeActiveMq()] if row.sleepers and machine.may_keep_awake() else []
+    return [*brokers, *sleepers, *bare, *([Echo(BARE)] if row.echo else [])]
 
 
 def _steps(bench, row):

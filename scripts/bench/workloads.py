@@ -43,13 +43,14 @@ class Row:
     fill: dict | None = None
     sync_delay_us: int = 0  # of Holdfast, and of the bare broker
     bare: bool = False  # whether the bare broker stands beside them: the least that any broker could do
+    sleepers: bool = False  # whether Holdfast with processors that sleep, and ActiveMQ with some that do not, stand beside them
     echo: bool = False  # whether a broker without a disk does as well: what is left then is the client's own round
     guess: dict = field(default_factory=dict)  # a guess per broker, for the time left
     judged: bool = True  # whether lost or duplicate messages fail the run
 
 
-def _stock(group, name, verb, brokers=EVERYBODY, bare=False, echo=False, guess=None, **options):
-    return Row(group, name, "stock", verb, {"warmup": 2, "size": 1024, **options}, brokers, bare=bare, echo=echo, guess=guess or {})
+def _stock(group, name, verb, brokers=EVERYBODY, bare=False, echo=False, sleepers=False, guess=None, **options):
+    return Row(group, name, "stock", verb, {"warmup": 2, "size": 1024, **options}, brokers, bare=bare, echo=echo, sleepers=sleepers, guess=guess or {})
 
 
 def _own(group, name, brokers=EVERYBODY, fill=None, sync_delay_us=0, bare=False, guess=None, judged=True, **options):
@@ -64,10 +65,10 @@ def _fill(messages):
 _SLOW = [("0.3 ms", 300), ("1 ms", 1000), ("5 ms", 5000)]
 
 ROWS = [
-    _stock("send", "1 producer", "send", bare=True, echo=True, producers=1, seconds=5),
+    _stock("send", "1 producer", "send", bare=True, echo=True, sleepers=True, producers=1, seconds=5),
     _stock("send", "8 producers", "send", producers=8, seconds=5),
-    _stock("send", "32 producers", "send", producers=32, seconds=5),
-    _stock("transacted", "1 producer, 100 per commit", "send", producers=1, transaction=100, messages=200_000),
+    _stock("send", "32 producers", "send", sleepers=True, producers=32, seconds=5),
+    _stock("transacted", "1 producer, 100 per commit", "send", sleepers=True, producers=1, transaction=100, messages=200_000),
     _stock("nonpersistent", "1 to 1", "pair", PAIR, producers=1, consumers=1, messages=400_000, persistent="false"),
     _stock("nonpersistent", "4 to 4", "pair", PAIR, producers=4, consumers=4, messages=400_000, persistent="false"),
     _stock("drain", "60,000 queued", "drain", fill=60_000, messages=60_000),

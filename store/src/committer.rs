@@ -23,6 +23,7 @@ use crate::journal::{Batch, Writer};
 use crate::limits;
 use crate::lone::Lone;
 use crate::outlet::Outlet;
+use crate::pace::Pace;
 use crate::slow::SlowWrites;
 
 /// What the committing thread owns.
@@ -34,6 +35,7 @@ pub(crate) struct Committer<T, O> {
     moving: Batch,
     gather: Gather,
     lone: Lone,
+    pace: Pace,
     slow: SlowWrites,
 }
 
@@ -64,6 +66,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             moving: Batch::new(),
             gather: Gather::new(),
             lone: Lone::default(),
+            pace: Pace::default(),
             slow: SlowWrites::default(),
         }
     }
@@ -92,12 +95,16 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             } else if self.lone.is_expected() {
                 self.lone.awaited(self.inbox.stay_awake(limits::LONE_WAIT));
             }
-            let next = self.inbox.next();
+            let next = self.inbox.next(self.pace.until());
             let began = Instant::now();
             match next {
                 Next::Ordered(chunk) => self.commit(chunk)?,
                 Next::Urgent(chunk) => self.commit_urgent(chunk)?,
                 Next::Moves(moves) => self.move_records(&moves)?,
+                Next::Nothing => {
+                    let news = self.pace.paused();
+                    self.tell_busy(news);
+                }
                 Next::Failed(cause) => return Err(cause),
                 Next::Stop => return Ok(()),
             }
@@ -108,6 +115,10 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     fn commit(&mut self, mut chunk: Chunk<T>) -> Result<()> {
         let started = Instant::now();
         let units = chunk.tokens.len();
+        if units > 0 {
+            let news = self.pace.began(started);
+            self.tell_busy(news);
+        }
         match self.write(&mut chunk.batch, Reserve::Spare) {
             Ok(_) => {
                 if !chunk.batch.is_empty() && self.inbox.had_room() {
@@ -224,6 +235,12 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         let begun = &self.core.counters.reserve_begun;
         begun.fetch_add(1, Ordering::Relaxed);
         self.core.signals.ask();
+    }
+
+    fn tell_busy(&mut self, news: Option<bool>) {
+        if let Some(busy) = news {
+            self.outlet.busy(busy);
+        }
     }
 
     fn tell_full(&mut self, full: bool) {

@@ -63,6 +63,8 @@ pub(crate) enum Next<T> {
     Moves(Moves),
     /// Give up: something that cannot be repaired happened on another thread.
     Failed(Error),
+    /// Nothing came until the time given.
+    Nothing,
     /// Everything was taken and nothing more comes.
     Stop,
 }
@@ -132,21 +134,24 @@ impl<T> Inbox<T> {
         locked(&self.state).filling.tokens.len()
     }
 
-    /// Waits for something to do.
-    pub(crate) fn next(&self) -> Next<T> {
+    /// Waits for something to do, until this time if there is one.
+    pub(crate) fn next(&self, until: Option<Instant>) -> Next<T> {
         let mut state = locked(&self.state);
         loop {
             if let Some(next) = state.take() {
                 return next;
             }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Next::Nothing;
+            }
             state.sleeping = true;
-            state = match state.sleep_until() {
+            state = match state.sleep_until().into_iter().chain(until).min() {
                 None => self
                     .wake
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
+                Some(end) => {
+                    let left = end.saturating_duration_since(Instant::now());
                     let waited = self.wake.wait_timeout(state, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }

@@ -36,6 +36,7 @@ mod lone;
 mod noted;
 mod open;
 mod outlet;
+mod pace;
 mod position;
 mod producers;
 mod read;

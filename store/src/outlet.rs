@@ -13,6 +13,10 @@ pub trait Outlet<T>: Send + 'static {
     /// The store stopped for good. Called at most once; no token follows.
     fn lost(&mut self, cause: Error);
 
+    /// Batches follow each other within two milliseconds (`true`), or no longer do: a processor that falls asleep between them costs
+    /// more time than they take themselves.
+    fn busy(&mut self, busy: bool);
+
     /// The journal found no room for messages (`true`), or has room again. Acknowledgements go on meanwhile.
     fn full(&mut self, full: bool);
 }

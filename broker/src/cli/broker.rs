@@ -56,9 +56,13 @@ pub(crate) struct BrokerArgs {
     /// Size of a journal file [default: 32MiB].
     #[arg(long, value_name = "SIZE")]
     segment_size: Option<String>,
-    /// Journal bytes between two checkpoints [default: 32MiB].
+    /// Journal bytes between two checkpoints [default: 16MiB].
     #[arg(long, value_name = "SIZE")]
     checkpoint_size: Option<String>,
+    /// Whether processors are kept from sleeping while messages come quickly, at the price of power: auto or never
+    /// [default: auto, where /dev/cpu_dma_latency may be written].
+    #[arg(long, value_name = "WHEN")]
+    keep_awake: Option<String>,
     /// Wait after each sync, to see how a slower disk behaves.
     #[arg(long, value_name = "TIME", hide = true)]
     sync_delay: Option<String>,
@@ -111,6 +115,7 @@ impl BrokerArgs {
             ("lock_poll", self.lock_poll),
             ("segment_size", self.segment_size),
             ("checkpoint_size", self.checkpoint_size),
+            ("keep_awake", self.keep_awake),
             ("sync_delay", self.sync_delay),
             ("recovery_progress", self.recovery_progress),
         ];

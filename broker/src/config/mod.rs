@@ -14,6 +14,6 @@ mod tests;
 mod value;
 
 pub use listen_uri::ListenUri;
-pub use settings::{KEYS, LockMode, LogFormat, Settings};
+pub use settings::{KEYS, KeepAwake, LockMode, LogFormat, Settings};
 pub use sources::{Sources, load};
 pub(crate) use value::{bytes, duration};

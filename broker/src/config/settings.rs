@@ -29,6 +29,16 @@ pub enum LockMode {
     Poll,
 }
 
+/// Whether processors may sleep while messages come quickly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepAwake {
+    /// Not while messages follow each other within two milliseconds, where
+    /// the system lets us say so.
+    Auto,
+    /// As the system likes.
+    Never,
+}
+
 /// Every key that a flag (`--max-connections`), a variable
 /// (`HOLDFAST_MAX_CONNECTIONS`) or the file (`max_connections`) may set.
 pub const KEYS: &[&str] = &[
@@ -47,6 +57,7 @@ pub const KEYS: &[&str] = &[
     "lock_poll",
     "segment_size",
     "checkpoint_size",
+    "keep_awake",
     "sync_delay",
     "recovery_progress",
 ];
@@ -96,6 +107,11 @@ pub struct Settings {
     /// `checkpoint_size`: journal bytes between two checkpoints, which bounds
     /// what a takeover replays. Default: 16 MiB.
     pub checkpoint_size: Option<u64>,
+    /// `keep_awake`: `auto` or `never`. With `auto` the processors do not sleep
+    /// while messages that somebody waits for follow each other within two
+    /// milliseconds; needs write access to `/dev/cpu_dma_latency` and costs
+    /// power. Default: `auto`.
+    pub keep_awake: KeepAwake,
     /// `sync_delay`: waits after each sync, to see how a slower disk behaves.
     /// For tests and measurements. Default: 0.
     pub sync_delay: Duration,
@@ -125,6 +141,7 @@ impl Default for Settings {
             lock_poll: Duration::from_millis(250),
             segment_size: None,
             checkpoint_size: None,
+            keep_awake: KeepAwake::Auto,
             sync_delay: Duration::ZERO,
             recovery_progress: store::Settings::default().progress_interval,
         }
@@ -151,6 +168,7 @@ impl Settings {
             "lock_poll" => self.lock_poll = value::duration(text)?,
             "segment_size" => self.segment_size = Some(value::bytes(text)?),
             "checkpoint_size" => self.checkpoint_size = Some(value::bytes(text)?),
+            "keep_awake" => self.keep_awake = KeepAwake::from_str(text)?,
             "sync_delay" => self.sync_delay = value::duration(text)?,
             "recovery_progress" => self.recovery_progress = value::duration(text)?,
             unknown => return Err(unknown_key(unknown)),
@@ -219,6 +237,18 @@ impl FromStr for LockMode {
             "block" => Ok(LockMode::Block),
             "poll" => Ok(LockMode::Poll),
             other => Err(format!("'{other}' is not auto, block or poll")),
+        }
+    }
+}
+
+impl FromStr for KeepAwake {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<KeepAwake, String> {
+        match text.trim() {
+            "auto" => Ok(KeepAwake::Auto),
+            "never" => Ok(KeepAwake::Never),
+            other => Err(format!("'{other}' is not auto or never")),
         }
     }
 }

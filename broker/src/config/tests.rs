@@ -94,7 +94,7 @@ fn every_key_can_be_set_from_the_file() {
         log_format = 'json'\nlog_level = 'debug'\nmax_connections = 3\nmax_frame = '2MiB'\n\
         max_inactivity = '5s'\nmemory_limit = '1g'\nstore_limit = '10GiB'\nlock_mode = 'poll'\n\
         lock_poll = '100ms'\nsegment_size = '1MiB'\ncheckpoint_size = '2MiB'\nsync_delay = '1ms'\n\
-        recovery_progress = '3s'\n";
+        keep_awake = 'never'\nrecovery_progress = '3s'\n";
     for key in KEYS {
         assert!(text.contains(&format!("{key} = ")), "{key} missing here");
     }
@@ -107,6 +107,7 @@ fn every_key_can_be_set_from_the_file() {
     assert_eq!(settings.max_inactivity, Duration::from_secs(5));
     assert_eq!(settings.store_limit, Some(10 << 30));
     assert_eq!(settings.lock_mode, LockMode::Poll);
+    assert_eq!(settings.keep_awake, KeepAwake::Never);
     assert_eq!(settings.sync_delay, Duration::from_millis(1));
     assert_eq!(settings.recovery_progress, Duration::from_secs(3));
 }
@@ -127,6 +128,7 @@ fn wrong_values_say_where_and_what() {
         ("max_frame = '256MiB'", "between 1 MiB"),
         ("memory_limit = '5 potatoes'", "unknown unit 'potatoes'"),
         ("lock_poll = '250'", "needs a unit"),
+        ("keep_awake = 'always'", "not auto or never"),
         ("log_format = 'xml'", "not text or json"),
         ("name = ''", "must not be empty"),
         ("name = { a = 1 }", "must be text"),

@@ -17,6 +17,7 @@ use crate::engine::{Clock, EngineSettings, EngineUsage, QueueFigures};
 use crate::error::Error;
 use crate::flow::{Memory, Traffic};
 use crate::outgoing::Refusal;
+use crate::processors::Processors;
 
 /// Broker sequences of an epoch start at its number times this, so they rise
 /// over takeovers without being stored.
@@ -57,7 +58,8 @@ impl Engine {
         on_lost: OnLost,
     ) -> Result<(Arc<Engine>, Recovery), Error> {
         let link = Arc::new(OnceLock::new());
-        let committer = Committer::new(Arc::clone(&link), on_lost);
+        let processors = Processors::new(settings.keep_awake);
+        let committer = Committer::new(Arc::clone(&link), on_lost, processors);
         let (store, recovery) = Store::open(dir, held, settings.store.clone(), committer)?;
         let engine = Arc::new(Engine::new(store, &recovery, settings)?);
         link.set(Arc::downgrade(&engine))

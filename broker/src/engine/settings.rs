@@ -18,6 +18,8 @@ pub struct EngineSettings {
     pub memory_limit: usize,
     /// How often queues are searched for expired messages that nobody asks for.
     pub expiry_period: Duration,
+    /// Whether the processors are kept from sleeping while the store is busy.
+    pub keep_awake: bool,
     /// The store's own settings.
     pub store: store::Settings,
     /// The wall clock that timestamps and expirations are compared with.
@@ -31,6 +33,7 @@ impl Default for EngineSettings {
             broker_url: String::new(),
             memory_limit: limits::MEMORY_BYTES,
             expiry_period: limits::EXPIRY_PERIOD,
+            keep_awake: false,
             store: store::Settings::default(),
             clock: Clock::default(),
         }

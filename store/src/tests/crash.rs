@@ -34,6 +34,9 @@ impl Outlet<u64> for Marks {
     fn lost(&mut self, cause: crate::Error) {
         self.collected.lost(cause);
     }
+    fn busy(&mut self, busy: bool) {
+        self.collected.busy(busy);
+    }
     fn full(&mut self, full: bool) {
         self.collected.full(full);
     }

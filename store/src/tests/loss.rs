@@ -105,6 +105,7 @@ fn a_panic_on_the_committing_thread_is_a_loss_too() {
         fn lost(&mut self, cause: Error) {
             self.0.note_lost(&cause);
         }
+        fn busy(&mut self, _busy: bool) {}
         fn full(&mut self, _full: bool) {}
     }
     let dir = tempfile::tempdir().expect("temp dir");

@@ -5,6 +5,7 @@ mod crash;
 mod full;
 mod loss;
 mod model;
+mod pace;
 mod reopen;
 mod script;
 mod space;

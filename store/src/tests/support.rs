@@ -23,6 +23,7 @@ struct State {
     durable: Vec<Answer>,
     lost: Option<String>,
     full: Vec<bool>,
+    busy: Vec<bool>,
 }
 
 /// A token and when it came.
@@ -52,6 +53,11 @@ impl Outlet<u64> for Collector {
 
     fn lost(&mut self, cause: Error) {
         self.collected.note_lost(&cause);
+    }
+
+    fn busy(&mut self, busy: bool) {
+        locked(&self.collected.state).busy.push(busy);
+        self.collected.changed.notify_all();
     }
 
     fn full(&mut self, full: bool) {
@@ -131,6 +137,16 @@ impl Collected {
     pub(crate) fn wait_lost(&self) -> String {
         self.wait("the loss", |state| state.lost.is_some());
         locked(&self.state).lost.clone().expect("waited for it")
+    }
+
+    /// What was said about the store being busy.
+    pub(crate) fn busy(&self) -> Vec<bool> {
+        locked(&self.state).busy.clone()
+    }
+
+    /// Waits until the store is said to be busy no longer.
+    pub(crate) fn wait_quiet(&self) {
+        self.wait("a pause", |state| state.busy.last() == Some(&false));
     }
 
     /// Waits until the last word on fullness is this.
