@@ -115,10 +115,8 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     fn commit(&mut self, mut chunk: Chunk<T>) -> Result<()> {
         let started = Instant::now();
         let units = chunk.tokens.len();
-        if units > 0 {
-            let news = self.pace.began(started);
-            self.tell_busy(news);
-        }
+        let news = self.pace.began(started, units);
+        self.tell_busy(news);
         match self.write(&mut chunk.batch, Reserve::Spare) {
             Ok(_) => {
                 if !chunk.batch.is_empty() && self.inbox.had_room() {

@@ -18,8 +18,11 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// A batch that somebody waits for is about to be written. Says so when the store becomes busy by that, or no longer is.
-    pub(crate) fn began(&mut self, now: Instant) -> Option<bool> {
+    /// A batch that so many wait for is about to be written. Says so when the store becomes busy by that, or no longer is.
+    pub(crate) fn began(&mut self, now: Instant, waiters: usize) -> Option<bool> {
+        if waiters == 0 {
+            return None;
+        }
         let last = self.last.replace(now);
         let is_close = last.is_some_and(|last| now - last <= limits::BUSY_STEP);
         self.run = if is_close {
@@ -66,7 +69,7 @@ mod tests {
     fn news(pace: &mut Pace, now: &mut Instant, steps: &[Duration]) -> Vec<bool> {
         let step = |step: &Duration| {
             *now += *step;
-            pace.began(*now)
+            pace.began(*now, 1)
         };
         steps.iter().filter_map(step).collect()
     }
@@ -74,7 +77,7 @@ mod tests {
     fn busy() -> (Pace, Instant) {
         let (mut pace, mut now) = (Pace::default(), Instant::now());
         let steps = [CLOSE; limits::BUSY_RUN as usize];
-        assert_eq!(pace.began(now), None, "the first");
+        assert_eq!(pace.began(now, 1), None, "the first");
         assert_eq!(news(&mut pace, &mut now, &steps[1..]), NONE);
         assert_eq!(pace.until(), None, "one is missing");
         assert_eq!(news(&mut pace, &mut now, &steps[..1]), [true]);
@@ -104,6 +107,16 @@ mod tests {
         assert_eq!(news(&mut pace, &mut now, &[FAR; 3]), NONE);
         assert_eq!(news(&mut pace, &mut now, &[FAR; 3]), [false]);
         assert_eq!(pace.until(), None);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_does_not_count() {
+        let (mut pace, mut now) = (Pace::default(), Instant::now());
+        assert!((0..100).all(|_| pace.began(now, 0).is_none()));
+        assert_eq!(news(&mut pace, &mut now, &[CLOSE]), NONE);
+        let (mut pace, now) = busy();
+        assert_eq!(pace.began(now + CLOSE, 0), None);
+        assert_eq!(pace.until(), Some(now + limits::BUSY_END));
     }
 
     #[test]

@@ -6,9 +6,6 @@ use std::time::Instant;
 use super::support::{Collected, DEADLINE, disk_with, hold, small};
 use crate::{Fs, QueueId, Seq, Store, Work};
 
-/// It takes a few; a machine that stands still would end any number.
-const MANY: u64 = 500;
-
 fn message(seq: u64) -> Work {
     let mut work = Work::new();
     work.message(QueueId(1), Seq(seq), None, 0, b"payload");
@@ -44,24 +41,5 @@ fn a_lone_sender_in_a_hurry_makes_it_busy_until_it_pauses() {
     let (store, collected) = store(&dir);
     keep_busy(&store, &collected);
     collected.wait_quiet();
-    store.close().expect("close");
-}
-
-#[test]
-fn what_nobody_waits_for_does_not_keep_it_busy() {
-    let dir = tempfile::tempdir().expect("temp dir");
-    let (store, collected) = store(&dir);
-    keep_busy(&store, &collected);
-    let mut seq = 1 << 32;
-    while collected.busy().last() != Some(&false) {
-        assert!(seq < (1 << 32) + MANY, "still busy");
-        // One at a time, so that each makes a batch a millisecond after the last.
-        if store.pending_bytes() == 0 {
-            seq += 1;
-            let sent = store.submit_unawaited(&mut message(seq));
-            sent.expect("submit");
-        }
-        std::thread::yield_now();
-    }
     store.close().expect("close");
 }
