@@ -17,7 +17,7 @@ from process import track, untrack
 
 SYNCS = ["fdatasync", "fsync", "msync"]
 WRITES = ["pwrite64", "pwritev", "pwritev2"]
-COMMITTERS = {"holdfast": "store-commit", "bare": "bare-commit"}  # the threads' names in store/src/store.rs and tests/bench
+COMMITTERS = {"holdfast": "store-commit", "holdfast, asleep": "store-commit", "bare": "bare-commit"}  # the threads' names in store/src/store.rs and tests/bench
 ATTACH_SECONDS = 5
 
 
