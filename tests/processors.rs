@@ -24,7 +24,9 @@ fn was_refused(broker: &BrokerProcess) -> bool {
 /// A broker whose disk is memory, so that its batches follow each other closely whatever the disk here.
 fn broker(more: &[&str]) -> (tempfile::TempDir, BrokerProcess) {
     let folder = tempfile::TempDir::new_in("/dev/shm").expect("memory is writable");
-    let broker = BrokerProcess::alone(folder.path(), more);
+    // Containers often have 64 MiB of it.
+    let small = ["--segment-size", "4MiB"];
+    let broker = BrokerProcess::alone(folder.path(), &[&small[..], more].concat());
     broker.wait_for("master.ready");
     (folder, broker)
 }
