@@ -2,7 +2,7 @@
 //!
 //! Whoever has `/dev/cpu_dma_latency` open says by four bytes how long, in microseconds, a processor may take to wake up; with 0
 //! it waits for work instead of sleeping. The kernel takes the word back when the process ends, however it ends. Every message
-//! pays for several wake-ups, and on a virtual machine each costs a good part of a sync: measured in ARCHITECTURE.md.
+//! pays for several wake-ups, dear ones on a virtual machine: measured in ARCHITECTURE.md.
 //!
 //! The price is power, of the whole machine, for as long as commits follow each other within two milliseconds. Where the device may
 //! not be opened everything goes on as before.

@@ -43,8 +43,14 @@ def _brokers(bench, row):
     slow = row.sync_delay_us > 0
     brokers = [Holdfast(bench.binary, ["--sync-delay", f"{row.sync_delay_us}us"])] if slow else bench.among(row.brokers)
     bare = [Bare(BARE, row.sync_delay_us, stocks=row.client == "stock")] if row.bare else []
-    sleepers = [Asleep(bench.binary), AwakeActiveMq()] if row.sleepers and machine.may_keep_awake() else []
-    return [*brokers, *sleepers, *bare, *([Echo(BARE)] if row.echo else [])]
+    return [*brokers, *_sleepers(bench, row, brokers), *bare, *([Echo(BARE)] if row.echo else [])]
+
+
+def _sleepers(bench, row, brokers):
+    if not row.sleepers or not machine.may_keep_awake():
+        return []
+    beside = {"holdfast": Asleep(bench.binary), "activemq": AwakeActiveMq()}
+    return [beside[broker.name] for broker in brokers if broker.name in beside]
 
 
 def _steps(bench, row):

@@ -104,6 +104,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
                 Next::Nothing => {
                     let news = self.pace.paused();
                     self.tell_busy(news);
+                    continue;
                 }
                 Next::Failed(cause) => return Err(cause),
                 Next::Stop => return Ok(()),

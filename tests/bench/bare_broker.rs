@@ -1,9 +1,8 @@
 //! A broker that does only what none can leave out: it reads messages, makes them durable together, answers, hands them on.
 //!
 //! No index, no recovery, no lock, no limits, and acknowledgements only make room for the next messages. The processors do not sleep
-//! while it runs. What it reaches beside
-//! Holdfast in the same minutes is what this machine's disk, processors and kernel leave to a plain broker: measured, not argued,
-//! and no proof that none could be quicker.
+//! while it runs. What it reaches beside Holdfast in the same minutes is what this machine's disk, processors and kernel leave to a
+//! plain broker: measured, not argued, and no proof that none could be quicker.
 //!
 //!     bare-broker PORT DIRECTORY [SYNC_DELAY_MICROSECONDS] [stock]
 //!

@@ -39,6 +39,14 @@ pub enum KeepAwake {
     Never,
 }
 
+const LOG_FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+const LOCK_MODES: &[(&str, LockMode)] = &[
+    ("auto", LockMode::Auto),
+    ("block", LockMode::Block),
+    ("poll", LockMode::Poll),
+];
+const KEEP_AWAKE: &[(&str, KeepAwake)] = &[("auto", KeepAwake::Auto), ("never", KeepAwake::Never)];
+
 /// Every key that a flag (`--max-connections`), a variable
 /// (`HOLDFAST_MAX_CONNECTIONS`) or the file (`max_connections`) may set.
 pub const KEYS: &[&str] = &[
@@ -157,18 +165,18 @@ impl Settings {
             "data" => self.data = PathBuf::from(value::text(text)?),
             "listen" => self.listen = list(text, ListenUri::from_str)?,
             "advertise" => self.advertise = list(text, value::text)?,
-            "log_format" => self.log_format = LogFormat::from_str(text)?,
+            "log_format" => self.log_format = value::choice(text, LOG_FORMATS)?,
             "log_level" => self.log_level = value::text(text)?,
             "max_connections" => self.max_connections = value::number(text)?,
             "max_frame" => self.max_frame = value::bytes(text)?,
             "max_inactivity" => self.max_inactivity = value::duration(text)?,
             "memory_limit" => self.memory_limit = value::bytes(text)?,
             "store_limit" => self.store_limit = Some(value::bytes(text)?),
-            "lock_mode" => self.lock_mode = LockMode::from_str(text)?,
+            "lock_mode" => self.lock_mode = value::choice(text, LOCK_MODES)?,
             "lock_poll" => self.lock_poll = value::duration(text)?,
             "segment_size" => self.segment_size = Some(value::bytes(text)?),
             "checkpoint_size" => self.checkpoint_size = Some(value::bytes(text)?),
-            "keep_awake" => self.keep_awake = KeepAwake::from_str(text)?,
+            "keep_awake" => self.keep_awake = value::choice(text, KEEP_AWAKE)?,
             "sync_delay" => self.sync_delay = value::duration(text)?,
             "recovery_progress" => self.recovery_progress = value::duration(text)?,
             unknown => return Err(unknown_key(unknown)),
@@ -213,43 +221,6 @@ impl Settings {
             return self.listen.iter().map(ListenUri::to_string).collect();
         }
         self.advertise.clone()
-    }
-}
-
-impl FromStr for LogFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<LogFormat, String> {
-        match text.trim() {
-            "text" => Ok(LogFormat::Text),
-            "json" => Ok(LogFormat::Json),
-            other => Err(format!("'{other}' is not text or json")),
-        }
-    }
-}
-
-impl FromStr for LockMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<LockMode, String> {
-        match text.trim() {
-            "auto" => Ok(LockMode::Auto),
-            "block" => Ok(LockMode::Block),
-            "poll" => Ok(LockMode::Poll),
-            other => Err(format!("'{other}' is not auto, block or poll")),
-        }
-    }
-}
-
-impl FromStr for KeepAwake {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<KeepAwake, String> {
-        match text.trim() {
-            "auto" => Ok(KeepAwake::Auto),
-            "never" => Ok(KeepAwake::Never),
-            other => Err(format!("'{other}' is not auto or never")),
-        }
     }
 }
 

@@ -19,6 +19,16 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("'{text}' is too large"))
 }
 
+/// One of these words, and what it stands for.
+pub(crate) fn choice<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let text = text.trim();
+    let meant = words.iter().find(|(word, _)| *word == text);
+    meant.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        format!("'{text}' is not {}", words.join(" or "))
+    })
+}
+
 /// `300us`, `250ms`, `30s`, `5m`, `1h`; `0` means none.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text)?;
