@@ -95,17 +95,14 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             } else if self.lone.is_expected() {
                 self.lone.awaited(self.inbox.stay_awake(limits::LONE_WAIT));
             }
-            let next = self.inbox.next(self.pace.until());
+            let next = self.next();
             let began = Instant::now();
+            let news = self.pace.began(began, next.waiters());
+            self.tell_busy(news);
             match next {
                 Next::Ordered(chunk) => self.commit(chunk)?,
                 Next::Urgent(chunk) => self.commit_urgent(chunk)?,
                 Next::Moves(moves) => self.move_records(&moves)?,
-                Next::Nothing => {
-                    let news = self.pace.paused();
-                    self.tell_busy(news);
-                    continue;
-                }
                 Next::Failed(cause) => return Err(cause),
                 Next::Stop => return Ok(()),
             }
@@ -113,20 +110,24 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         }
     }
 
+    /// Waits for something to do, and says so when that is a pause.
+    fn next(&mut self) -> Next<T> {
+        loop {
+            if let Some(next) = self.inbox.next(self.pace.until()) {
+                return next;
+            }
+            let news = self.pace.paused();
+            self.tell_busy(news);
+        }
+    }
+
     fn commit(&mut self, mut chunk: Chunk<T>) -> Result<()> {
         let started = Instant::now();
-        let units = chunk.tokens.len();
-        let news = self.pace.began(started, units);
-        self.tell_busy(news);
         match self.write(&mut chunk.batch, Reserve::Spare) {
             Ok(_) => {
-                if !chunk.batch.is_empty() && self.inbox.had_room() {
-                    self.tell_full(false);
+                if !chunk.batch.is_empty() {
+                    self.wrote(&chunk, started.elapsed());
                 }
-                let waiting = self.inbox.waiting();
-                self.gather
-                    .wrote(started.elapsed(), chunk.bytes(), units, waiting);
-                self.lone.wrote(units);
                 self.answer(chunk);
             }
             Err(Error::Full { .. }) if !chunk.has_ordered() => self.commit_urgent(chunk)?,
@@ -144,6 +145,16 @@ impl<T, O: Outlet<T>> Committer<T, O> {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Something is on the disk and nobody was answered yet.
+    fn wrote(&mut self, chunk: &Chunk<T>, took: Duration) {
+        if self.inbox.had_room() {
+            self.tell_full(false);
+        }
+        let (units, waiting) = (chunk.tokens.len(), self.inbox.waiting());
+        self.gather.wrote(took, chunk.bytes(), units, waiting);
+        self.lone.wrote(units);
     }
 
     fn commit_urgent(&mut self, mut chunk: Chunk<T>) -> Result<()> {
@@ -188,6 +199,8 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     /// Write, sync, verify, apply: in this order, and nothing follows from a batch before the verification.
     fn write(&mut self, batch: &mut Batch, reserve: Reserve) -> Result<Rolled> {
         if batch.is_empty() {
+            // What is answered now may repeat an answer, and who is no longer the holder gives none.
+            self.core.verify()?;
             return Ok(Rolled(false));
         }
         // A watcher may know it already: then nothing is written, whether anybody would believe it or not.

@@ -4,7 +4,8 @@
 //! moment, while others wait already. Without a pause the two halves take turns for ever, each paying two syncs for one
 //! message; a pause of up to one sync brings them together. The last few get as long again: of them each round would else
 //! leave some behind. Where they do not come back either pause shrinks to nothing, and is tried again now and then. On a
-//! fast disk there is none: the batch that syncs is pause enough. It never delays an answer, only the start of a write.
+//! fast disk there is none: the batch that syncs is pause enough. What is durable never waits for it, only what is to be
+//! written, for 4 ms at most.
 
 use std::time::Duration;
 

@@ -63,10 +63,20 @@ pub(crate) enum Next<T> {
     Moves(Moves),
     /// Give up: something that cannot be repaired happened on another thread.
     Failed(Error),
-    /// Nothing came until the time given.
-    Nothing,
     /// Everything was taken and nothing more comes.
     Stop,
+}
+
+impl<T> Next<T> {
+    /// How many wait for what is written next.
+    pub(crate) fn waiters(&self) -> usize {
+        match self {
+            Self::Ordered(chunk) | Self::Urgent(chunk) if !chunk.batch.is_empty() => {
+                chunk.tokens.len()
+            }
+            _ => 0,
+        }
+    }
 }
 
 impl<T> Inbox<T> {
@@ -134,15 +144,13 @@ impl<T> Inbox<T> {
         locked(&self.state).filling.tokens.len()
     }
 
-    /// Waits for something to do, until this time if there is one.
-    pub(crate) fn next(&self, until: Option<Instant>) -> Next<T> {
+    /// Waits for something to do; nothing if there was none until this time.
+    pub(crate) fn next(&self, until: Option<Instant>) -> Option<Next<T>> {
         let mut state = locked(&self.state);
         loop {
-            if let Some(next) = state.take() {
+            let next = state.take();
+            if next.is_some() || until.is_some_and(|until| until <= Instant::now()) {
                 return next;
-            }
-            if until.is_some_and(|until| until <= Instant::now()) {
-                return Next::Nothing;
             }
             state.sleeping = true;
             state = match state.sleep_until().into_iter().chain(until).min() {
@@ -184,7 +192,7 @@ impl<T> Inbox<T> {
         state.filling.tokens.len()
     }
 
-    /// Stays awake until something is submitted; false when nothing came in this time.
+    /// Stays awake until something is to be written; false when nothing came in this time. Work without a record is not seen.
     pub(crate) fn stay_awake(&self, longest: Duration) -> bool {
         let until = Instant::now() + longest;
         loop {

@@ -23,14 +23,14 @@ fn done(inbox: &Inbox<u64>, chunk: Chunk<u64>) {
 
 fn ordered(inbox: &Inbox<u64>) -> Chunk<u64> {
     match inbox.next(None) {
-        Next::Ordered(chunk) => chunk,
+        Some(Next::Ordered(chunk)) => chunk,
         _ => panic!("ordered work was due"),
     }
 }
 
 fn urgent(inbox: &Inbox<u64>) -> Chunk<u64> {
     match inbox.next(None) {
-        Next::Urgent(chunk) => chunk,
+        Some(Next::Urgent(chunk)) => chunk,
         _ => panic!("urgent work was due"),
     }
 }
@@ -161,7 +161,7 @@ fn close_drains_and_refuses_then_stops() {
         Err(Error::Closed)
     ));
     assert_eq!(ordered(&inbox).tokens, [1]);
-    assert!(matches!(inbox.next(None), Next::Stop));
+    assert!(matches!(inbox.next(None), Some(Next::Stop)));
 }
 
 #[test]
@@ -169,10 +169,13 @@ fn a_failure_elsewhere_comes_before_everything() {
     let inbox = Inbox::new(1 << 20);
     inbox.submit(&message(1), Some(1)).expect("open");
     inbox.fail(Error::Poisoned);
-    assert!(matches!(inbox.next(None), Next::Failed(Error::Poisoned)));
+    assert!(matches!(
+        inbox.next(None),
+        Some(Next::Failed(Error::Poisoned))
+    ));
     inbox.shut();
     assert_eq!(inbox.pending_bytes(), 0);
-    assert!(matches!(inbox.next(None), Next::Stop));
+    assert!(matches!(inbox.next(None), Some(Next::Stop)));
 }
 
 #[test]
@@ -180,6 +183,7 @@ fn a_sleeping_committer_is_woken_by_the_first_submit() {
     let inbox = Inbox::new(1 << 20);
     std::thread::scope(|scope| {
         let taken = scope.spawn(|| ordered(&inbox).tokens);
+        until_gathering(&inbox);
         inbox.submit(&message(1), Some(1)).expect("open");
         let mut tokens = taken.join().expect("no panic");
         tokens.extend(if inbox.pending_bytes() > 0 {
@@ -261,7 +265,7 @@ fn a_close_does_not_wait_for_company() {
         assert_eq!(gathering.join().expect("no panic"), 0);
     });
     assert_eq!(inbox.gather(patience(5, 600_000)), 0);
-    assert!(matches!(inbox.next(None), Next::Stop));
+    assert!(matches!(inbox.next(None), Some(Next::Stop)));
 }
 
 #[test]
@@ -324,7 +328,7 @@ fn a_close_takes_along_what_nobody_waits_for() {
     locked(&inbox.state).unawaited_until = Some(Instant::now() + Duration::from_secs(600));
     inbox.close();
     assert!(!ordered(&inbox).is_empty());
-    assert!(matches!(inbox.next(None), Next::Stop));
+    assert!(matches!(inbox.next(None), Some(Next::Stop)));
 }
 
 #[test]
@@ -332,12 +336,12 @@ fn waiting_ends_at_its_time_and_work_comes_first() {
     let inbox: Inbox<u64> = Inbox::new(1 << 20);
     let soon = || Some(Instant::now() + Duration::from_millis(2));
     let end = soon();
-    assert!(matches!(inbox.next(end), Next::Nothing));
+    assert!(inbox.next(end).is_none());
     assert!(end <= Some(Instant::now()), "not before");
-    assert!(matches!(inbox.next(Some(Instant::now())), Next::Nothing));
+    assert!(inbox.next(Some(Instant::now())).is_none());
     inbox.submit(&message(1), Some(1)).expect("open");
     match inbox.next(Some(Instant::now())) {
-        Next::Ordered(chunk) => assert_eq!(chunk.tokens, [1]),
+        Some(Next::Ordered(chunk)) => assert_eq!(chunk.tokens, [1]),
         _ => panic!("work is due whatever the time"),
     }
 }

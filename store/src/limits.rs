@@ -97,9 +97,9 @@ pub(crate) const LONE_WAIT: Duration = Duration::from_micros(150);
 /// Steps from batch to batch up to this are close: of so short a time wake-ups are a good part. With 1 ms, transactions of 100
 /// messages were 8 % slower, and so was a lone producer on a disk of 1 ms.
 pub(crate) const BUSY_STEP: Duration = Duration::from_millis(2);
-/// So many close steps in a row make the store busy.
+/// So many close steps more than were undone make the store busy.
 pub(crate) const BUSY_RUN: u32 = 16;
-/// One that is not close undoes so many: a disk that stumbles once is no quieter for it.
+/// One that is not close undoes so many: a disk that stumbles while somebody waits is no quieter for it.
 pub(crate) const BUSY_STUMBLE: u32 = 4;
 /// So long after the beginning of a batch the store is no longer busy if none followed.
 pub(crate) const BUSY_END: Duration = Duration::from_millis(3);

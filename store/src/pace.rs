@@ -21,7 +21,8 @@ impl Pace {
     /// A batch that so many wait for is about to be written. Says so when the store becomes busy by that, or no longer is.
     pub(crate) fn began(&mut self, now: Instant, waiters: usize) -> Option<bool> {
         if waiters == 0 {
-            return None;
+            let is_over = self.until().is_some_and(|until| until <= now);
+            return if is_over { self.paused() } else { None };
         }
         let last = self.last.replace(now);
         let is_close = last.is_some_and(|last| now - last <= limits::BUSY_STEP);
@@ -117,6 +118,13 @@ mod tests {
         let (mut pace, now) = busy();
         assert_eq!(pace.began(now + CLOSE, 0), None);
         assert_eq!(pace.until(), Some(now + limits::BUSY_END));
+    }
+
+    #[test]
+    fn nor_does_it_hide_a_pause_of_the_others() {
+        let (mut pace, now) = busy();
+        assert_eq!(pace.began(now + limits::BUSY_END, 0), Some(false));
+        assert_eq!(pace.until(), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::index::ProducerState;
+use crate::limits;
 use crate::noted::Noted;
 
 /// Producers with sequences in flight.
@@ -31,6 +32,9 @@ impl Producers {
         sequence: u64,
         stored: impl FnOnce() -> Result<Option<ProducerState>>,
     ) -> Result<Noted> {
+        if producer.len() > limits::MAX_ID_BYTES {
+            return Ok(Noted::New);
+        }
         if let Some(recent) = self.recent.get_mut(producer) {
             recent.noted = Instant::now();
             return Ok(recent.state.note(sequence));
@@ -125,6 +129,17 @@ mod tests {
         assert_eq!(new.expect("note"), Noted::New);
         let old = producers.note(b"p", 5, || panic!("known without asking"));
         assert_eq!(old.expect("note"), Noted::Unknown, "in flight as well");
+    }
+
+    #[test]
+    fn what_is_refused_for_its_name_never_counts_as_sent() {
+        let mut producers = Producers::default();
+        let name = [b'p'; limits::MAX_ID_BYTES + 1];
+        for _ in 0..2 {
+            let noted = producers.note(&name, 5, || panic!("nothing of it is stored"));
+            assert_eq!(noted.expect("note"), Noted::New);
+        }
+        assert_eq!(producers.len(), 0);
     }
 
     #[test]

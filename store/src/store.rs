@@ -175,7 +175,7 @@ impl<T: Send + 'static> Store<T> {
     }
 
     /// As [`Store::submit_from`] for work that nobody waits for: it becomes durable with the next that somebody waits for,
-    /// about a millisecond later at the latest.
+    /// or else a millisecond later, after the write under way.
     ///
     /// # Errors
     /// As [`Store::submit`].
@@ -216,7 +216,8 @@ impl<T: Send + 'static> Store<T> {
     }
 
     /// Notes that a message of this producer is about to be submitted; answers whether one of that sequence was submitted
-    /// or stored before. Within a transaction call it at the commit, not before: what is noted counts as sent.
+    /// or stored before. Within a transaction call it at the commit, not before: what is noted counts as sent. The sequence of
+    /// a producer whose name no work may hold is always new: its messages are refused.
     pub fn note_producer(&self, producer: &[u8], sequence: u64) -> Noted {
         let core = &self.handle.core;
         let stored = || core.with_index(|applied| applied.index.producer(producer));

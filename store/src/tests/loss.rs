@@ -66,16 +66,18 @@ fn a_failed_write_answers_nothing_and_is_never_repeated() {
 
 #[test]
 fn a_lock_file_that_was_replaced_answers_nothing() {
-    let dir = tempfile::tempdir().expect("temp dir");
-    let sim = disk_with(dir.path());
-    let (store, collected) = open_on(&sim, dir.path());
-    store.submit(message(1), 1).expect("submit");
-    collected.wait_for(1);
-    Fs::remove(&crate::RealFs::new(None), &dir.path().join("lock")).expect("remove");
-    store.submit(message(2), 2).expect("submit");
-    assert!(collected.wait_lost().contains("no longer the holder"));
-    is_closed(&store);
-    assert_eq!(collected.tokens(), [1]);
+    for work in [message(2), Work::new()] {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let sim = disk_with(dir.path());
+        let (store, collected) = open_on(&sim, dir.path());
+        store.submit(message(1), 1).expect("submit");
+        collected.wait_for(1);
+        Fs::remove(&crate::RealFs::new(None), &dir.path().join("lock")).expect("remove");
+        store.submit(work, 2).expect("submit");
+        assert!(collected.wait_lost().contains("no longer the holder"));
+        is_closed(&store);
+        assert_eq!(collected.tokens(), [1]);
+    }
 }
 
 #[test]

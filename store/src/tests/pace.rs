@@ -27,7 +27,7 @@ fn keep_busy(store: &Store<u64>, collected: &Collected) {
     queue.queue(QueueId(1), b"q");
     store.submit(queue, 0).expect("submit");
     let (end, mut seq) = (Instant::now() + DEADLINE, 0);
-    while collected.busy() != [true] {
+    while !collected.busy().contains(&true) {
         assert!(Instant::now() < end, "never busy: {:?}", collected.busy());
         seq += 1;
         store.submit(message(seq), seq).expect("submit");
