@@ -22,6 +22,15 @@ fn open_on(sim: &SimFs, dir: &Path) -> (Store<u64>, Arc<Collected>) {
     (store, collected)
 }
 
+/// A store with one durable message, whose lock file then goes.
+fn open_and_lose_the_lock(sim: &SimFs, dir: &Path) -> (Store<u64>, Arc<Collected>) {
+    let (store, collected) = open_on(sim, dir);
+    store.submit(message(1), 1).expect("submit");
+    collected.wait_for(1);
+    Fs::remove(&crate::RealFs::new(None), &dir.join("lock")).expect("remove");
+    (store, collected)
+}
+
 fn is_closed(store: &Store<u64>) {
     assert!(matches!(store.submit(message(9), 9), Err(Error::Closed)));
     assert!(matches!(store.outcome(b"tx"), Err(Error::Closed)));
@@ -69,10 +78,7 @@ fn a_lock_file_that_was_replaced_answers_nothing() {
     for work in [message(2), Work::new()] {
         let dir = tempfile::tempdir().expect("temp dir");
         let sim = disk_with(dir.path());
-        let (store, collected) = open_on(&sim, dir.path());
-        store.submit(message(1), 1).expect("submit");
-        collected.wait_for(1);
-        Fs::remove(&crate::RealFs::new(None), &dir.path().join("lock")).expect("remove");
+        let (store, collected) = open_and_lose_the_lock(&sim, dir.path());
         store.submit(work, 2).expect("submit");
         assert!(collected.wait_lost().contains("no longer the holder"));
         is_closed(&store);
@@ -84,10 +90,7 @@ fn a_lock_file_that_was_replaced_answers_nothing() {
 fn what_is_known_to_be_lost_is_not_written_to() {
     let dir = tempfile::tempdir().expect("temp dir");
     let sim = disk_with(dir.path());
-    let (store, collected) = open_on(&sim, dir.path());
-    store.submit(message(1), 1).expect("submit");
-    collected.wait_for(1);
-    Fs::remove(&crate::RealFs::new(None), &dir.path().join("lock")).expect("remove");
+    let (store, collected) = open_and_lose_the_lock(&sim, dir.path());
     store.verifier().verify().expect_err("the watcher notices");
     let before = sim.ops().len();
     store.submit(message(2), 2).expect("submit");
@@ -123,10 +126,7 @@ fn a_panic_on_the_committing_thread_is_a_loss_too() {
 fn a_checkpoint_that_finds_the_lock_gone_ends_the_store() {
     let dir = tempfile::tempdir().expect("temp dir");
     let sim = disk_with(dir.path());
-    let (store, collected) = open_on(&sim, dir.path());
-    store.submit(message(1), 1).expect("submit");
-    collected.wait_for(1);
-    Fs::remove(&crate::RealFs::new(None), &dir.path().join("lock")).expect("remove");
+    let (store, collected) = open_and_lose_the_lock(&sim, dir.path());
     store.core().signals.ask();
     assert!(collected.wait_lost().contains("no longer the holder"));
     assert!(matches!(store.close(), Err(Error::Closed)));
