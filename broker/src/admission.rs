@@ -18,6 +18,8 @@ pub(crate) struct Admission {
     waiting_limit: usize,
     clients: Arc<Semaphore>,
     clients_limit: usize,
+    /// Cancelled when every socket must go.
+    stop: CancellationToken,
 }
 
 #[derive(Default)]
@@ -37,42 +39,47 @@ struct Socket {
 pub(crate) struct WaitingPlace {
     id: u64,
     admission: Arc<Admission>,
-    evicted: CancellationToken,
+    over: CancellationToken,
 }
 
 /// A client's place; given back on drop.
 pub(crate) struct ClientPlace(#[allow(dead_code)] OwnedSemaphorePermit);
 
 impl Admission {
-    /// Bounds for `clients_limit` clients and `waiting_limit` waiting sockets.
-    pub(crate) fn new(clients_limit: usize, waiting_limit: usize) -> Arc<Admission> {
+    /// Bounds for `clients_limit` clients and `waiting_limit` waiting sockets, which all go with `stop`.
+    pub(crate) fn new(
+        clients_limit: usize,
+        waiting_limit: usize,
+        stop: CancellationToken,
+    ) -> Arc<Admission> {
         let permits = clients_limit.min(Semaphore::MAX_PERMITS);
         Arc::new(Admission {
             waiting: Mutex::default(),
             waiting_limit,
             clients: Arc::new(Semaphore::new(permits)),
             clients_limit,
+            stop,
         })
     }
 
     /// Takes a place for a new socket. True in the answer says that another
     /// one was evicted for it.
     pub(crate) fn wait(self: &Arc<Self>) -> (WaitingPlace, bool) {
-        let evict = CancellationToken::new();
+        let over = self.stop.child_token();
         let mut waiting = self.lock();
         let evicted = waiting.sockets.len() >= self.waiting_limit && waiting.evict_one();
         let id = waiting.next;
         waiting.next += 1;
         let socket = Socket {
             spoke: false,
-            evict: evict.clone(),
+            evict: over.clone(),
         };
         waiting.sockets.insert(id, socket);
         drop(waiting);
         let place = WaitingPlace {
             id,
             admission: Arc::clone(self),
-            evicted: evict,
+            over,
         };
         (place, evicted)
     }
@@ -115,9 +122,10 @@ impl WaitingPlace {
         }
     }
 
-    /// Cancelled when the place was needed for another.
-    pub(crate) fn evicted(&self) -> &CancellationToken {
-        &self.evicted
+    /// Cancelled when the place was needed for another, or every socket must go. Whoever ends this socket for a reason of
+    /// its own may cancel it too: one thing to watch with every read.
+    pub(crate) fn over(&self) -> &CancellationToken {
+        &self.over
     }
 }
 
@@ -133,22 +141,22 @@ mod tests {
 
     #[test]
     fn silent_sockets_go_before_spare_ones() {
-        let admission = Admission::new(10, 2);
+        let admission = Admission::new(10, 2, CancellationToken::new());
         let (spare, none) = admission.wait();
         spare.spoke();
         let (silent, _) = admission.wait();
         assert!(!none);
         let (newest, evicted) = admission.wait();
-        assert!(evicted && silent.evicted().is_cancelled());
-        assert!(!spare.evicted().is_cancelled());
+        assert!(evicted && silent.over().is_cancelled());
+        assert!(!spare.over().is_cancelled());
         newest.spoke();
         let (_last, evicted) = admission.wait();
-        assert!(evicted && spare.evicted().is_cancelled());
+        assert!(evicted && spare.over().is_cancelled());
     }
 
     #[test]
     fn places_come_back() {
-        let admission = Admission::new(1, 1);
+        let admission = Admission::new(1, 1, CancellationToken::new());
         let first = admission.client();
         assert!(first.is_some() && admission.client().is_none());
         drop(first);

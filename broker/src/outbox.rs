@@ -44,7 +44,10 @@ pub struct Outbox {
     socket: Option<OwnedWriteHalf>,
     wake: Notify,
     drained: Notify,
-    closed: CancellationToken,
+    /// Changes under the lock of the queue only.
+    closed: AtomicBool,
+    /// Cancelled with `close`, or by whoever else ends the connection.
+    over: CancellationToken,
     /// Why writing failed, if it did.
     cause: OnceLock<String>,
 }
@@ -55,7 +58,6 @@ struct Queue {
     pen: Option<Pen>,
     /// The socket took no more: only the writer task may go on.
     blocked: bool,
-    closed: bool,
 }
 
 /// What one needs to write; whoever holds it is the only writer.
@@ -78,12 +80,20 @@ enum Stopped {
 
 impl Outbox {
     /// An outbox that writes to `socket` in the given format. Somebody must run
-    /// `run_writer` for as long as the connection lives.
-    pub fn new(socket: OwnedWriteHalf, format: Box<dyn Format>) -> Arc<Outbox> {
-        Arc::new(Outbox::build(Some(socket), Some(format)))
+    /// `run_writer` until `over` is cancelled, which `close` does too.
+    pub fn new(
+        socket: OwnedWriteHalf,
+        format: Box<dyn Format>,
+        over: CancellationToken,
+    ) -> Arc<Outbox> {
+        Arc::new(Outbox::build(Some(socket), Some(format), over))
     }
 
-    fn build(socket: Option<OwnedWriteHalf>, format: Option<Box<dyn Format>>) -> Outbox {
+    fn build(
+        socket: Option<OwnedWriteHalf>,
+        format: Option<Box<dyn Format>>,
+        over: CancellationToken,
+    ) -> Outbox {
         let pen = format.map(|format| Pen {
             format,
             taken: VecDeque::new(),
@@ -94,7 +104,6 @@ impl Outbox {
                 waiting: VecDeque::new(),
                 pen,
                 blocked: false,
-                closed: false,
             }),
             load: AtomicUsize::new(0),
             starved: AtomicBool::new(false),
@@ -103,7 +112,8 @@ impl Outbox {
             socket,
             wake: Notify::new(),
             drained: Notify::new(),
-            closed: CancellationToken::new(),
+            closed: AtomicBool::new(false),
+            over,
             cause: OnceLock::new(),
         }
     }
@@ -112,7 +122,7 @@ impl Outbox {
     pub fn push(&self, item: Outgoing) {
         let weight = item.weight();
         let mut queue = lock(&self.queue);
-        if queue.closed {
+        if self.is_closed() {
             return;
         }
         self.load.fetch_add(weight, Ordering::SeqCst);
@@ -167,24 +177,19 @@ impl Outbox {
     /// and the connection's tasks let the socket go.
     pub fn close(&self) {
         let mut queue = lock(&self.queue);
-        queue.closed = true;
+        self.closed.store(true, Ordering::SeqCst);
         let unsaid = std::mem::take(&mut queue.waiting);
         drop(queue);
         let forgotten = lock(&self.on_room).take();
         // Dropped outside the locks: they may hold last references to others.
         drop((unsaid, forgotten));
-        self.closed.cancel();
+        self.over.cancel();
         self.drained.notify_waiters();
     }
 
     /// Whether `close` was called.
     pub fn is_closed(&self) -> bool {
-        self.closed.is_cancelled()
-    }
-
-    /// Resolves once `close` was called.
-    pub async fn until_closed(&self) {
-        self.closed.cancelled().await;
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Why the socket could not be written, when that ended the connection.
@@ -211,7 +216,7 @@ impl Outbox {
     }
 
     /// The writer task: continues when the socket takes bytes again and serves
-    /// `wake`. Ends when the outbox is closed.
+    /// `wake`. Ends with the connection.
     pub async fn run_writer(&self) {
         let Some(socket) = &self.socket else {
             return;
@@ -219,7 +224,7 @@ impl Outbox {
         loop {
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = self.closed.cancelled() => return,
+                () = self.over.cancelled() => return,
             }
             loop {
                 self.write_all(socket).await;
@@ -239,7 +244,7 @@ impl Outbox {
                 Stopped::Enough => tokio::task::yield_now().await,
                 Stopped::Blocked => tokio::select! {
                     _ = socket.writable() => {}
-                    () = self.closed.cancelled() => return,
+                    () = self.over.cancelled() => return,
                 },
             }
         }
@@ -248,7 +253,7 @@ impl Outbox {
     /// The right to write, when nobody has it and the socket may take bytes.
     fn take_pen(&self, resume: bool) -> Option<Pen> {
         let mut queue = lock(&self.queue);
-        if queue.closed || (queue.blocked && !resume) {
+        if self.is_closed() || (queue.blocked && !resume) {
             return None;
         }
         let pen = queue.pen.take()?;
@@ -380,7 +385,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Outbox {
     /// An outbox without a socket that keeps what is pushed, for tests.
     pub(crate) fn recording() -> Arc<Outbox> {
-        Arc::new(Outbox::build(None, None))
+        Arc::new(Outbox::build(None, None, CancellationToken::new()))
     }
 
     /// Takes what was pushed since the last call, as if it had been written.

@@ -32,6 +32,7 @@ mod mailbox;
 mod message;
 mod options;
 mod producer;
+mod pulse;
 mod receipt;
 mod reconnect;
 mod requests;

@@ -7,11 +7,10 @@
 //! Reading: the reader task cuts frames and hands commands to a `Sink`, all of one read before it looks up again.
 //!
 //! Guarantees: commands leave in the order in which they were pushed; after `end` nothing is written or handed on, and
-//! the first cause of the end is the one that everybody is told. It knows nothing of what commands mean, but for
-//! keep-alives.
+//! the first cause of the end is the one that everybody is told. It knows nothing of what commands mean.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use wire::openwire::{Command, Decoder, Encoder};
 use crate::error::Error;
 use crate::frames::Frames;
 use crate::limits::{KEPT_BUFFER_BYTES, MAX_UNWRITTEN_BYTES, WRITE_BYTES};
-use crate::requests;
+use crate::pulse;
 
 /// Takes the commands that arrive. An error ends the connection.
 pub(crate) trait Sink: Send + 'static {
@@ -46,6 +45,8 @@ pub(crate) struct Link {
     end: watch::Sender<Option<Error>>,
     /// Set with `end`: what is asked for every message must cost next to nothing.
     over: AtomicBool,
+    /// Reads so far: unchanged means that the broker is silent.
+    reads: AtomicU64,
 }
 
 /// When a pushed command is written.
@@ -84,10 +85,11 @@ impl Link {
             room: Notify::new(),
             end: watch::Sender::new(None),
             over: AtomicBool::new(false),
+            reads: AtomicU64::new(0),
         })
     }
 
-    /// Starts the reader and the writer task. `inactivity` is the negotiated limit, if there is one.
+    /// Starts the reader, the writer and the watching task. `inactivity` is the negotiated limit, if there is one.
     pub(crate) fn run(
         self: &Arc<Self>,
         stream: OwnedReadHalf,
@@ -106,10 +108,12 @@ impl Link {
             decoder,
             frames,
             sink,
-            inactivity,
         };
         tokio::spawn(reader.run());
-        tokio::spawn(write(Arc::clone(self), writer, inactivity));
+        tokio::spawn(write(Arc::clone(self), writer));
+        if let Some(limit) = inactivity {
+            tokio::spawn(pulse::watch(Arc::clone(self), limit));
+        }
     }
 
     /// The address, for errors.
@@ -270,8 +274,13 @@ impl Link {
         Ok(has_more)
     }
 
+    /// Reads of the socket so far.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
     /// Whether nothing was written since the last call.
-    fn was_idle(&self) -> bool {
+    pub(crate) fn was_idle(&self) -> bool {
         !std::mem::take(&mut self.outgoing().active)
     }
 }
@@ -304,11 +313,11 @@ impl Outgoing {
     }
 }
 
-/// The writer task: writes what others left, and keep-alives when there was nothing.
-async fn write(link: Arc<Link>, stream: Arc<OwnedWriteHalf>, inactivity: Option<Duration>) {
+/// The writer task: writes what others left.
+async fn write(link: Arc<Link>, stream: Arc<OwnedWriteHalf>) {
     let work = async {
         loop {
-            wait_for_work(&link, inactivity).await;
+            link.ready.notified().await;
             if let Err(error) = write_all(&link, &stream).await {
                 link.lose(&format!("write: {error}"));
                 return;
@@ -328,21 +337,6 @@ async fn write_all(link: &Link, stream: &OwnedWriteHalf) -> io::Result<()> {
     Ok(())
 }
 
-async fn wait_for_work(link: &Link, inactivity: Option<Duration>) {
-    let Some(limit) = inactivity else {
-        return link.ready.notified().await;
-    };
-    // A third of the limit, as all OpenWire peers do, so that one late timer costs nothing.
-    while tokio::time::timeout(limit / 3, link.ready.notified())
-        .await
-        .is_err()
-    {
-        if link.was_idle() && link.push(&requests::keep_alive(false), When::Now).is_ok() {
-            return;
-        }
-    }
-}
-
 /// The reader task: frames in, commands out, until the end.
 struct Reader<S> {
     link: Arc<Link>,
@@ -350,13 +344,14 @@ struct Reader<S> {
     decoder: Decoder,
     frames: Frames,
     sink: S,
-    inactivity: Option<Duration>,
 }
 
 impl<S: Sink> Reader<S> {
     async fn run(mut self) {
         let link = Arc::clone(&self.link);
         let cause = tokio::select! {
+            // Every answer passes here: no lots are drawn.
+            biased;
             cause = self.read_commands() => cause,
             _ = link.wait_for_end() => String::new(),
         };
@@ -389,17 +384,12 @@ impl<S: Sink> Reader<S> {
     }
 
     async fn fill(&mut self) -> Result<(), String> {
-        let filling = self.frames.fill(&mut self.stream);
-        let filled = match self.inactivity {
-            None => filling.await,
-            Some(limit) => match tokio::time::timeout(limit, filling).await {
-                Ok(filled) => filled,
-                Err(_) => return Err(format!("nothing heard for {limit:?}")),
-            },
-        };
-        match filled {
+        match self.frames.fill(&mut self.stream).await {
             Ok(0) => Err("the broker closed the connection".to_owned()),
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.link.reads.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
             Err(error) => Err(format!("read: {error}")),
         }
     }

@@ -15,6 +15,7 @@ use crate::limits;
 pub(crate) struct Gather {
     recent: [Duration; limits::GATHER_HISTORY],
     at: usize,
+    /// By the last batch, until they were waited for.
     answered: usize,
     /// Those that had come during the write, before anybody was answered.
     waiting: usize,
@@ -84,7 +85,8 @@ impl Gather {
         Some(Patience { units, time, few })
     }
 
-    /// So many were together in the end.
+    /// So many were together in the end. Whoever did not come now is not waited for again before the next batch: one
+    /// without a record answers nobody new.
     pub(crate) fn waited(&mut self, patience: Patience, together: usize) {
         let in_vain = together < patience.units && patience.is_few_short(together);
         if in_vain && !patience.few.is_zero() {
@@ -98,6 +100,7 @@ impl Gather {
         } else {
             self.rest = limits::GATHER_REST;
         }
+        self.answered = 0;
     }
 }
 
@@ -163,10 +166,22 @@ mod tests {
         gather.wrote(SLOW[0], 0, 8, 20);
         let before = gather.patience().expect("slow");
         gather.waited(before, 20 + 3);
+        gather.wrote(SLOW[0], 0, 8, 20);
         let after = gather.patience().expect("slow");
         assert_eq!(after.time, before.time / 2);
         gather.waited(after, 20 + 4);
+        gather.wrote(SLOW[0], 0, 8, 20);
         assert_eq!(gather.patience().expect("slow").time, before.time);
+    }
+
+    #[test]
+    fn nobody_is_waited_for_twice() {
+        let mut gather = after(SLOW, 8);
+        let patience = gather.patience().expect("slow");
+        gather.waited(patience, 6);
+        assert_eq!(gather.patience(), None);
+        gather.wrote(SLOW[0], 0, 8, 0);
+        assert!(gather.patience().is_some());
     }
 
     #[test]
@@ -183,9 +198,11 @@ mod tests {
         let mut gather = after(SLOW, 8);
         let patience = gather.patience().expect("slow");
         gather.waited(patience, 8);
+        gather.wrote(SLOW[0], 0, 8, 0);
         assert_eq!(gather.patience(), Some(patience), "all came");
         gather.waited(patience, 7);
-        for _ in 0..limits::GATHER_FEW_REST {
+        gather.wrote(SLOW[0], 0, 8, 0);
+        for _ in 1..limits::GATHER_FEW_REST {
             let short = gather.patience().expect("slow");
             assert_eq!((short.time, short.few), (SLOW[0], Duration::ZERO));
             gather.waited(short, 7);
@@ -201,16 +218,18 @@ mod tests {
         while let Some(patience) = gather.patience() {
             assert_eq!(patience.units, 8);
             gather.waited(patience, 1);
+            gather.wrote(SLOW[0], 0, 8, 0);
             waited += 1;
             assert!(waited < 10, "it waits for ever");
         }
-        for _ in 0..limits::GATHER_REST {
+        for _ in 1..limits::GATHER_REST {
             assert_eq!(gather.patience(), None);
             gather.wrote(SLOW[0], 0, 8, 0);
         }
         let again = gather.patience().expect("a new try");
         assert_eq!(again.time, SLOW[0] / limits::GATHER_SHARES);
         gather.waited(again, 4);
+        gather.wrote(SLOW[0], 0, 8, 0);
         let more = gather.patience().expect("it paid");
         assert_eq!(more.time, again.time * 2);
     }

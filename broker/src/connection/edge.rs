@@ -71,7 +71,8 @@ impl Edge {
         settings: EdgeSettings,
         stop: CancellationToken,
     ) -> Arc<Edge> {
-        let admission = Admission::new(settings.max_connections, settings.max_waiting);
+        let (clients, waiting) = (settings.max_connections, settings.max_waiting);
+        let admission = Admission::new(clients, waiting, stop.clone());
         Arc::new(Edge {
             engine,
             settings,

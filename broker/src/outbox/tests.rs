@@ -40,7 +40,9 @@ async fn pair(padding: usize) -> (Arc<Outbox>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
-    let outbox = Outbox::new(near.unwrap().into_split().1, Box::new(Numbers { padding }));
+    let socket = near.unwrap().into_split().1;
+    let over = CancellationToken::new();
+    let outbox = Outbox::new(socket, Box::new(Numbers { padding }), over);
     let writing = Arc::clone(&outbox);
     tokio::spawn(async move { writing.run_writer().await });
     (outbox, far.unwrap().0)
@@ -141,7 +143,7 @@ async fn what_cannot_be_encoded_ends_the_connection_with_its_reason() {
     let (outbox, _far) = pair(0).await;
     outbox.push(Outgoing::AsyncError(crate::Refusal::general("x")));
     outbox.flush();
-    timeout(PATIENCE, outbox.until_closed()).await.unwrap();
+    timeout(PATIENCE, outbox.over.cancelled()).await.unwrap();
     assert_eq!(outbox.cause(), Some("not a number"));
 }
 

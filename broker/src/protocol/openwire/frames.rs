@@ -125,10 +125,13 @@ impl Frames {
             let mut window = (&mut large.bytes).limit(missing);
             return self.socket.read_buf(&mut window).await;
         }
-        if self.buffer.is_empty() && self.buffer.capacity() < limits::READ_BYTES {
-            self.buffer = BytesMut::with_capacity(limits::READ_BYTES);
-        }
-        self.buffer.reserve(limits::READ_BYTES / 4);
+        // An empty buffer begins again in its own memory; part of a frame stays where it is as long as there is some room.
+        let room = if self.buffer.is_empty() {
+            limits::READ_BYTES
+        } else {
+            limits::READ_BYTES / 4
+        };
+        self.buffer.reserve(room);
         self.socket.read_buf(&mut self.buffer).await
     }
 }

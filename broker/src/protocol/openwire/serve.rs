@@ -27,12 +27,11 @@ pub(crate) async fn serve(
 ) -> End {
     let (reader, writer) = socket.into_split();
     let mut frames = Frames::new(reader, limits::MAX_EARLY_FRAME_BYTES);
-    let evicted = place.evicted().clone();
+    let over = place.over().clone();
     let patience = edge.settings.handshake_timeout;
     let agreed = tokio::select! {
         agreed = timeout(patience, handshake::run(&edge.settings, &writer, &mut frames)) => agreed,
-        () = evicted.cancelled() => return End::Crowded,
-        () = edge.stop.cancelled() => return End::Stopped,
+        () = over.cancelled() => return ended(edge, None),
     };
     let agreed = match agreed {
         Ok(Ok(agreed)) => agreed,
@@ -41,7 +40,8 @@ pub(crate) async fn serve(
     };
     place.spoke();
 
-    let outbox = Outbox::new(writer, Box::new(OpenWire::new(Encoder::new(agreed.format))));
+    let format = Box::new(OpenWire::new(Encoder::new(agreed.format)));
+    let outbox = Outbox::new(writer, format, over.clone());
     let writer = tokio::spawn({
         let outbox = Arc::clone(&outbox);
         async move { outbox.run_writer().await }
@@ -58,15 +58,13 @@ pub(crate) async fn serve(
     session.set_max_frame(agreed.format.max_frame_size);
     let decoder = Decoder::new(agreed.format);
     let end = tokio::select! {
+        // Every message passes here: no lots are drawn, and there is one thing to watch for all that may end it.
+        biased;
         end = read(&mut session, &mut frames, decoder, &life) => end,
         silence = inactivity::watch(&life, &outbox, agreed.max_inactivity, agreed.initial_delay) => {
             End::Silent(silence)
         }
-        () = outbox.until_closed() => {
-            End::Closed(outbox.cause().unwrap_or("replaced, or the broker stops").to_owned())
-        }
-        () = evicted.cancelled() => End::Crowded,
-        () = edge.stop.cancelled() => End::Stopped,
+        () = over.cancelled() => ended(edge, Some(&outbox)),
     };
     session.leave();
     linger(&end, &mut frames, &outbox, edge).await;
@@ -74,6 +72,18 @@ pub(crate) async fn serve(
     // The task only waits for the close; an error would be its panic.
     let _ = writer.await;
     end
+}
+
+/// Who ended it, when it was not the peer.
+fn ended(edge: &Edge, outbox: Option<&Arc<Outbox>>) -> End {
+    match outbox {
+        _ if edge.stop.is_cancelled() => End::Stopped,
+        Some(outbox) if outbox.is_closed() => {
+            let cause = outbox.cause().unwrap_or("replaced, or the broker stops");
+            End::Closed(cause.to_owned())
+        }
+        _ => End::Crowded,
+    }
 }
 
 /// Reads in bursts: everything that has arrived is executed, then what came of
