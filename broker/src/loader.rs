@@ -104,7 +104,7 @@ impl Engine {
 fn load(queue: &Queue, stored: Stored, reader: &mut StoredReader) -> Option<Entry> {
     match reader.read(stored.payload) {
         Ok(message) => {
-            let mut entry = Entry::new(stored.seq, Arc::new(message), true);
+            let mut entry = Entry::new(stored.seq, message, true);
             entry.redeliveries = u32::from(stored.redeliveries);
             Some(entry)
         }

@@ -4,6 +4,8 @@
 //! Stored form: one version byte, then wire's own stored form. The version
 //! byte rises when a reader of today could not read what is written.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes};
 use wire::openwire::{Command, Decoder, Message, MessageId, ProducerId, stored_format};
 
@@ -33,7 +35,7 @@ impl StoredReader {
 
     /// Reads one. `stored` should be a buffer of its own, since the message
     /// keeps it.
-    pub(crate) fn read(&mut self, mut stored: Bytes) -> Result<Message, String> {
+    pub(crate) fn read(&mut self, mut stored: Bytes) -> Result<Arc<Message>, String> {
         if !stored.has_remaining() {
             return Err("a stored message is empty".to_owned());
         }
@@ -44,7 +46,7 @@ impl StoredReader {
             ));
         }
         match self.0.decode(stored).map_err(|error| error.to_string())? {
-            Command::Message(message) => Ok(*message),
+            Command::Message(message) => Ok(message),
             _ => Err("what is stored is not a message".to_owned()),
         }
     }
@@ -115,7 +117,7 @@ mod tests {
         encode(&message(), &mut stored).expect("a plain message");
         let stored = Bytes::from(stored);
         let mut reader = StoredReader::new();
-        assert_eq!(reader.read(stored.clone()), Ok(message()));
+        assert_eq!(reader.read(stored.clone()), Ok(message().into()));
         for end in 0..stored.len() {
             assert!(reader.read(stored.slice(..end)).is_err(), "cut at {end}");
         }

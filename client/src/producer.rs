@@ -113,6 +113,7 @@ impl Producer {
                 what: "a producer sends messages",
             });
         };
+        let out = Arc::make_mut(out);
         message.fill(out)?;
         if let Some(unit) = &self.unit {
             out.transaction_id = Some(unit.join()?);

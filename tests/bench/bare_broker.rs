@@ -143,7 +143,6 @@ impl Broker {
             match command {
                 Command::Message(message) if message.base.response_required => {
                     let from = Arc::clone(&outlet);
-                    let message = Arc::from(message);
                     let sent = Sent {
                         from,
                         number,
@@ -155,7 +154,7 @@ impl Broker {
                         self.settle(vec![sent]);
                     }
                 }
-                Command::Message(message) => self.put_by(Arc::from(message)),
+                Command::Message(message) => self.put_by(message),
                 Command::MessageAck(ack) => make_room(&mut hungry, &ack),
                 Command::ConsumerInfo(ref info) => {
                     outlet.answer(&command);

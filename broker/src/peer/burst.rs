@@ -33,8 +33,8 @@ pub(super) struct Burst {
 /// A send that has not taken effect.
 pub(super) struct Unsent {
     pub(super) queue: Arc<Queue>,
-    /// Boxed from the decoder to the queue: it is large to move.
-    pub(super) message: Box<Message>,
+    /// In the same place from the decoder to the consumers.
+    pub(super) message: Arc<Message>,
     /// It has to be stored.
     pub(super) stored: bool,
     pub(super) receipt: Receipt,
@@ -157,7 +157,7 @@ impl PeerState {
         state.record(id, &mut self.work);
         self.work.message(id, seq, noted, 0, &self.payload);
         let mark = state.mark_along(id, seq, &mut self.work);
-        let entry = Entry::new(seq, Arc::from(message), true);
+        let entry = Entry::new(seq, message, true);
         let (answer, bytes) = (receipt.answer, receipt.bytes);
         let sent = Sent {
             queue,
@@ -196,7 +196,7 @@ impl PeerState {
             receipt,
             ..
         } = unsent;
-        let entry = Entry::new(state.next_place(), Arc::from(message), false);
+        let entry = Entry::new(state.next_place(), message, false);
         if !state.has_undurable() {
             state.arrive_now(entry, &mut self.effects);
             return receipt.settle(Ok(Reply::Ok), &mut self.effects.touched);

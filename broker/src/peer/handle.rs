@@ -112,7 +112,7 @@ impl Peer {
 
     /// A message. The answer or the error leaves through the outbox: for a
     /// persistent message when it is durable.
-    pub fn send(&mut self, message: Box<Message>, answer: Option<i32>) -> Admission {
+    pub fn send(&mut self, message: Arc<Message>, answer: Option<i32>) -> Admission {
         self.cell
             .with(|state| state.send(&self.cell, message, answer))
             .unwrap_or(Admission::Go)

@@ -47,7 +47,7 @@ impl PeerState {
     pub(super) fn send(
         &mut self,
         cell: &Arc<Cell>,
-        message: Box<Message>,
+        message: Arc<Message>,
         answer: Option<i32>,
     ) -> Admission {
         if let Err(refusal) = self.take_in(cell, message, answer) {
@@ -68,7 +68,7 @@ impl PeerState {
     fn take_in(
         &mut self,
         cell: &Arc<Cell>,
-        mut message: Box<Message>,
+        mut message: Arc<Message>,
         answer: Option<i32>,
     ) -> Result<(), Refusal> {
         let Some(destination) = &message.destination else {
@@ -80,7 +80,7 @@ impl PeerState {
             Ok(queue) => queue,
             Err(refusal) => return Err(self.spoil(&message.transaction_id, refusal)),
         };
-        cell.engine.stamp(&mut message);
+        cell.engine.stamp(Arc::make_mut(&mut message));
         let stored = message.persistent && queue.store_id().is_some();
         let bytes = message::size(&message);
         let mut receipt = Receipt {
@@ -92,7 +92,7 @@ impl PeerState {
         if let Some(id) = message.transaction_id.clone() {
             let staged = StagedSend {
                 queue,
-                message: Arc::from(message),
+                message,
                 stored,
                 size: bytes,
             };
@@ -121,14 +121,22 @@ impl PeerState {
         if destination.is_temporary() {
             return cell.engine.queue(destination);
         }
-        if let Some(queue) = self.known.get(destination) {
-            return Ok(Arc::clone(queue));
+        if let Some(last) = &self.last_queue
+            && last.destination == *destination
+        {
+            return Ok(Arc::clone(last));
         }
-        let queue = cell.engine.queue(destination)?;
-        if self.known.len() >= KNOWN_QUEUES {
-            self.known.clear();
-        }
-        self.known.insert(destination.clone(), Arc::clone(&queue));
+        let queue = if let Some(known) = self.known.get(destination) {
+            Arc::clone(known)
+        } else {
+            let queue = cell.engine.queue(destination)?;
+            if self.known.len() >= KNOWN_QUEUES {
+                self.known.clear();
+            }
+            self.known.insert(destination.clone(), Arc::clone(&queue));
+            queue
+        };
+        self.last_queue = Some(Arc::clone(&queue));
         Ok(queue)
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct PeerState {
     pub(super) burst: Burst,
     /// Sends that wait for memory, in order; all later ones wait behind them.
     pub(super) parked: VecDeque<Unsent>,
+    /// Where the last send went, unless that was to a temporary one: mostly the next goes there too.
+    pub(super) last_queue: Option<Arc<Queue>>,
     /// Lasting queues that it sent to.
     pub(super) known: HashMap<Destination, Arc<Queue>>,
     /// The producer of the last stored send, and its key in the store.
@@ -61,6 +63,7 @@ impl PeerState {
             temporary: Vec::new(),
             burst: Burst::default(),
             parked: VecDeque::new(),
+            last_queue: None,
             known: HashMap::new(),
             last_key: None,
             effects: Effects::default(),

@@ -80,7 +80,7 @@ async fn an_unanswered_message_is_sent_again_under_the_same_name() {
     let (mut messages, mut introductions) = (Vec::new(), Vec::new());
     for command in broker.commands() {
         match command {
-            Command::Message(message) => messages.push(message.message_id.unwrap()),
+            Command::Message(message) => messages.push(message.message_id.clone().unwrap()),
             Command::ConnectionInfo(info) => introductions.push(info),
             _ => {}
         }

@@ -197,7 +197,7 @@ fn post(producer: &mut Client, text: &str) -> Admission {
         super::harness::queue("q"),
         text,
     );
-    let admission = producer.peer.send(Box::new(message), None);
+    let admission = producer.peer.send(message.into(), None);
     producer.peer.flush_touched();
     admission
 }

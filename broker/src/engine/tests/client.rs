@@ -87,7 +87,7 @@ impl Client {
     pub(super) fn post(&mut self, to: &str, text: &str) -> i32 {
         let message = self.next_message(to, text);
         let correlation = self.next_correlation();
-        let _ = self.peer.send(Box::new(message), Some(correlation));
+        let _ = self.peer.send(message.into(), Some(correlation));
         correlation
     }
 
@@ -100,7 +100,7 @@ impl Client {
     /// Sends what the test made, and waits for the answer.
     pub(super) fn send_message(&mut self, message: Message) -> Result<Reply, Refusal> {
         let correlation = self.next_correlation();
-        let _ = self.peer.send(Box::new(message), Some(correlation));
+        let _ = self.peer.send(message.into(), Some(correlation));
         self.answer(correlation)
     }
 
@@ -116,7 +116,7 @@ impl Client {
     pub(super) fn throw(&mut self, to: &str, text: &str) -> Admission {
         let mut message = self.next_message(to, text);
         message.persistent = false;
-        self.peer.send(Box::new(message), None)
+        self.peer.send(message.into(), None)
     }
 
     pub(super) fn spec(&mut self, to: Destination, prefetch: i32) -> ConsumerSpec {
@@ -276,7 +276,7 @@ impl Client {
     pub(super) fn send_in(&mut self, transaction: &TransactionId, to: &str, text: &str) {
         let mut message = self.next_message(to, text);
         message.transaction_id = Some(transaction.clone());
-        assert_eq!(self.peer.send(Box::new(message), None), Admission::Go);
+        assert_eq!(self.peer.send(message.into(), None), Admission::Go);
     }
 
     pub(super) fn commit(&mut self, transaction: &TransactionId) -> Result<Reply, Refusal> {

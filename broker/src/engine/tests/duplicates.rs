@@ -24,7 +24,7 @@ fn producers_that_share_a_burst_are_all_remembered_by_the_next_master() {
     for number in 1..=2 {
         for producer in 1..=3 {
             let sent = message_of(&client, producer, number);
-            let _ = client.peer.send(Box::new(sent), None);
+            let _ = client.peer.send(sent.into(), None);
         }
     }
     client.sync();

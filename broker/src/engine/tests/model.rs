@@ -298,7 +298,7 @@ impl World {
             sent.transaction_id = Some(tx.id.clone());
             sent.correlation_id = Some("x".repeat(padding).into());
             sent.marshalled_properties = Some(vec![0; padding].into());
-            let _ = member.client.peer.send(Box::new(sent), None);
+            let _ = member.client.peer.send(sent.into(), None);
         }
         let member = self.member(who);
         if let (Some(id), false) = (&member.consuming.id, member.consuming.held.is_empty()) {

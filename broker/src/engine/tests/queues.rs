@@ -127,7 +127,7 @@ fn what_is_not_supported_is_said() {
     assert_eq!(refusal.class, "javax.jms.InvalidSelectorException");
     let mut nowhere = message("p", 1, queue("q"), "x");
     nowhere.destination = None;
-    let _ = client.peer.send(Box::new(nowhere), None);
+    let _ = client.peer.send(nowhere.into(), None);
     assert_eq!(
         client.errors().len(),
         1,
@@ -182,7 +182,7 @@ fn producer_windows_open_again() {
         .expect("a producer");
     let sent = message("a", 1, queue("q"), "12");
     let size = i32::try_from(sent.flow_size()).expect("small");
-    let _ = client.peer.send(Box::new(sent), None);
+    let _ = client.peer.send(sent.into(), None);
     assert_eq!(client.throw("q", "34"), Admission::Go);
     client.sync();
     let acks = client

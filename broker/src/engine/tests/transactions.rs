@@ -151,7 +151,7 @@ fn what_failed_within_fails_the_commit() {
     client.send_in(&tx, "q", "x");
     let mut bad = message("a", 99, queue("a,b"), "y");
     bad.transaction_id = Some(tx.clone());
-    assert_eq!(client.peer.send(Box::new(bad), None), Admission::Go);
+    assert_eq!(client.peer.send(bad.into(), None), Admission::Go);
     assert_eq!(client.errors().len(), 1);
     let refusal = client.commit(&tx).expect_err("a send of it had failed");
     assert_eq!(refusal.class, "javax.jms.TransactionRolledBackException");
@@ -182,7 +182,7 @@ fn send_much(client: &mut super::harness::Client, tx: &TransactionId) -> usize {
             &format!("{n} {text}"),
         );
         sent.transaction_id = Some(tx.clone());
-        let _ = client.peer.send(Box::new(sent), None);
+        let _ = client.peer.send(sent.into(), None);
     }
     count
 }
@@ -251,7 +251,7 @@ fn send_sized(
     let text = "x".repeat(size);
     let mut sent = message(&client.name, client.produced, to, &text);
     sent.transaction_id = Some(tx.clone());
-    let _ = client.peer.send(Box::new(sent), None);
+    let _ = client.peer.send(sent.into(), None);
 }
 
 #[test]

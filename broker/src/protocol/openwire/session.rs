@@ -224,7 +224,7 @@ impl Session {
         })
     }
 
-    fn send(&mut self, message: Box<Message>) -> Result<Step, End> {
+    fn send(&mut self, message: Arc<Message>) -> Result<Step, End> {
         let answer = wanted(&message.base);
         match self.peer()?.send(message, answer) {
             Admission::Go => Ok(Step::Go),

@@ -1,5 +1,7 @@
 //! [`Command`]: any structure that has a type id, and null.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::error::Error;
 use crate::openwire::marshal::{Reader, Structure, Writer};
@@ -22,8 +24,8 @@ macro_rules! commands {
         pub enum Command {
             /// The null command, to be ignored; in data, an absent value.
             Null,
-            /// A message sent by a client or passed on by a bridge.
-            Message(Box<Message>),
+            /// A message sent by a client or passed on by a bridge; shared, because brokers keep it as it came.
+            Message(Arc<Message>),
             /// A destination.
             Destination(Destination),
             /// A transaction id of either kind.
@@ -57,7 +59,7 @@ macro_rules! commands {
             /// [`Command::base`], to be set.
             pub fn base_mut(&mut self) -> Option<&mut Base> {
                 match self {
-                    Self::Message(message) => Some(&mut message.base),
+                    Self::Message(message) => Some(&mut Arc::make_mut(message).base),
                     $(Self::$based(command) => Some(&mut command.base),)*
                     _ => None,
                 }
@@ -105,7 +107,7 @@ macro_rules! commands {
             fn read_fields<R: Reader>(type_id: u8, r: &mut R) -> Result<Self, Error> {
                 match type_id {
                     type_id::ACTIVEMQ_MESSAGE..=type_id::ACTIVEMQ_BLOB_MESSAGE => {
-                        Ok(Self::Message(Box::new(Message::read_fields(type_id, r)?)))
+                        Ok(Self::Message(Arc::new(Message::read_fields(type_id, r)?)))
                     }
                     type_id::ACTIVEMQ_QUEUE..=type_id::ACTIVEMQ_TEMP_TOPIC => {
                         Destination::read_fields(type_id, r).map(Self::Destination)
@@ -228,7 +230,7 @@ commands! {
 
 impl From<Message> for Command {
     fn from(value: Message) -> Self {
-        Self::Message(Box::new(value))
+        Self::Message(Arc::new(value))
     }
 }
 
