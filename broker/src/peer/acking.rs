@@ -118,18 +118,18 @@ impl PeerState {
             }
             return;
         };
-        self.work.removed(id, seqs);
+        self.scratch.work.removed(id, seqs);
         if receipts.is_empty() {
-            cell.engine.submit_unawaited(&mut self.work);
+            cell.engine.submit_unawaited(&mut self.scratch.work);
             return;
         }
         // A lost store: the messages come again from the next master.
         let store = &cell.engine.store;
         if store
-            .submit_from(&mut self.work, Token::Acked(receipts))
+            .submit_from(&mut self.scratch.work, Token::Acked(receipts))
             .is_err()
         {
-            self.work.clear();
+            self.scratch.work.clear();
         }
     }
 

@@ -139,8 +139,8 @@ impl PeerState {
             ..
         } = unsent;
         let Some(id) = queue.store_id() else { return };
-        self.payload.clear();
-        if let Err(refusal) = message::encode(&message, &mut self.payload) {
+        self.scratch.payload.clear();
+        if let Err(refusal) = message::encode(&message, &mut self.scratch.payload) {
             return receipt.settle(Err(refusal), &mut self.effects.touched);
         }
         let seq = state.next_place();
@@ -154,9 +154,11 @@ impl PeerState {
             let producer = key.as_slice();
             ProducerSequence { producer, sequence }
         });
-        state.record(id, &mut self.work);
-        self.work.message(id, seq, noted, 0, &self.payload);
-        let mark = state.mark_along(id, seq, &mut self.work);
+        state.record(id, &mut self.scratch.work);
+        self.scratch
+            .work
+            .message(id, seq, noted, 0, &self.scratch.payload);
+        let mark = state.mark_along(id, seq, &mut self.scratch.work);
         let entry = Entry::new(seq, message, true);
         let (answer, bytes) = (receipt.answer, receipt.bytes);
         let sent = Sent {
@@ -168,11 +170,11 @@ impl PeerState {
         match cell
             .engine
             .store
-            .submit_from(&mut self.work, Token::Sent(sent))
+            .submit_from(&mut self.scratch.work, Token::Sent(sent))
         {
             Ok(()) => state.submitted(1),
             Err(error) => {
-                self.work.clear();
+                self.scratch.work.clear();
                 state.forget_record();
                 cell.landed(bytes);
                 self.not_taken(cell, &error, answer);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 use wire::openwire::{ConnectionId, Text};
 
+use super::scratch::Scratch;
 use super::state::PeerState;
 use crate::destination::{Queue, SubscriptionId};
 use crate::effects::Effects;
@@ -79,7 +80,12 @@ impl Cell {
         if self.engine.is_stopped() {
             return None;
         }
-        self.lock().as_mut().map(command)
+        let mut state = self.lock();
+        let state = state.as_mut()?;
+        state.scratch = Scratch::lend();
+        let result = command(state);
+        std::mem::take(&mut state.scratch).give_back();
+        Some(result)
     }
 
     /// Takes the state out: the client leaves.

@@ -16,6 +16,7 @@ mod closing;
 mod consumer_spec;
 mod consuming;
 mod handle;
+mod scratch;
 mod sending;
 mod state;
 mod temporary;

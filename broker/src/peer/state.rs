@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use store::Work;
 use wire::openwire::{ConsumerId, Destination, ProducerId, SessionId};
 
 use super::burst::{Burst, Unsent};
+use super::scratch::Scratch;
 use crate::destination::{Queue, SubscriptionId};
 use crate::effects::Effects;
 use crate::engine::Hello;
@@ -32,9 +32,8 @@ pub(crate) struct PeerState {
     /// The producer of the last stored send, and its key in the store.
     pub(super) last_key: Option<(ProducerId, Vec<u8>)>,
     pub(super) effects: Effects,
-    /// Memory that is used again from message to message.
-    pub(super) work: Work,
-    pub(super) payload: Vec<u8>,
+    /// The thread's, during a command.
+    pub(super) scratch: Scratch,
 }
 
 /// A registered producer.
@@ -67,8 +66,7 @@ impl PeerState {
             known: HashMap::new(),
             last_key: None,
             effects: Effects::default(),
-            work: Work::new(),
-            payload: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 

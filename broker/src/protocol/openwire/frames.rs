@@ -5,16 +5,26 @@
 //! `limits::OWN_BUFFER_BYTES` is read into a buffer of its own, which grows
 //! with what has arrived and never on the word of the size field alone.
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio_util::io::poll_read_buf;
 use wire::openwire::{Command, Decoder, frame_length};
 
 use crate::limits;
+
+thread_local! {
+    /// Empty; what one connection does not need is the next one's.
+    static SPARE: Cell<BytesMut> = Cell::default();
+}
 
 /// Bytes of the size in front of every frame.
 const PREFIX: usize = 4;
@@ -115,6 +125,28 @@ impl Frames {
         }
     }
 
+    /// Reads into the thread's spare buffer, which becomes the connection's only while it holds something: what the last
+    /// connection has read through it is still in the processor's cache, and thousands of idle ones hold none.
+    fn poll_buffer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.is_empty() {
+            let spare = SPARE.take();
+            if spare.capacity() > buffer.capacity() {
+                buffer = spare;
+            }
+            buffer.reserve(limits::READ_BYTES);
+        } else {
+            buffer.reserve(limits::READ_BYTES / 4);
+        }
+        let polled = poll_read_buf(Pin::new(&mut self.socket), context, &mut buffer);
+        if !buffer.is_empty() {
+            self.buffer = buffer;
+        } else if buffer.capacity() <= limits::KEPT_BUFFER_BYTES {
+            SPARE.set(buffer);
+        }
+        polled
+    }
+
     async fn read_once(&mut self) -> io::Result<usize> {
         if let Some(large) = &mut self.large {
             let missing = large.total - large.bytes.len();
@@ -125,13 +157,6 @@ impl Frames {
             let mut window = (&mut large.bytes).limit(missing);
             return self.socket.read_buf(&mut window).await;
         }
-        // An empty buffer begins again in its own memory; part of a frame stays where it is as long as there is some room.
-        let room = if self.buffer.is_empty() {
-            limits::READ_BYTES
-        } else {
-            limits::READ_BYTES / 4
-        };
-        self.buffer.reserve(room);
-        self.socket.read_buf(&mut self.buffer).await
+        poll_fn(|context| self.poll_buffer(context)).await
     }
 }
