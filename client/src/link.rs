@@ -350,10 +350,10 @@ impl<S: Sink> Reader<S> {
     async fn run(mut self) {
         let link = Arc::clone(&self.link);
         let cause = tokio::select! {
-            // Every answer passes here: no lots are drawn.
+            // Every answer passes here: no lots are drawn. Reading comes last, because it may use up the task's budget.
             biased;
-            cause = self.read_commands() => cause,
             _ = link.wait_for_end() => String::new(),
+            cause = self.read_commands() => cause,
         };
         link.lose(&cause);
         self.sink.ended(&link.cause());

@@ -58,13 +58,14 @@ pub(crate) async fn serve(
     session.set_max_frame(agreed.format.max_frame_size);
     let decoder = Decoder::new(agreed.format);
     let end = tokio::select! {
-        // Every message passes here: no lots are drawn, and there is one thing to watch for all that may end it.
+        // Every message passes here: no lots are drawn, and there is one thing to watch for all that may end it. Reading
+        // comes last: a client that sends without end may use up the task's budget, and could keep the timer from ticking.
         biased;
-        end = read(&mut session, &mut frames, decoder, &life) => end,
+        () = over.cancelled() => ended(edge, Some(&outbox)),
         silence = inactivity::watch(&life, &outbox, agreed.max_inactivity, agreed.initial_delay) => {
             End::Silent(silence)
         }
-        () = over.cancelled() => ended(edge, Some(&outbox)),
+        end = read(&mut session, &mut frames, decoder, &life) => end,
     };
     session.leave();
     linger(&end, &mut frames, &outbox, edge).await;
