@@ -116,8 +116,14 @@ impl Broker {
         Ok(Client::new(peer, outbox, name, evicted, produced))
     }
 
-    /// Messages of a queue, those that consumers hold included.
+    /// Messages of a queue, those that consumers hold included. Answers leave before the queues are changed, so those that
+    /// were answered are waited for.
     pub(super) fn messages(&self, queue: &str) -> u64 {
+        if let Some(queue) = self.engine.registry.get(&Destination::queue(queue)) {
+            until("what was answered to arrive", || {
+                (!queue.lock().has_undurable()).then_some(())
+            });
+        }
         let queues = self.engine.queues();
         queues
             .iter()
