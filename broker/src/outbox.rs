@@ -80,7 +80,7 @@ enum Stopped {
 
 impl Outbox {
     /// An outbox that writes to `socket` in the given format. Somebody must run
-    /// `run_writer` until `over` is cancelled, which `close` does too.
+    /// `run_writer` for as long as the connection lives. `close` cancels `over`; whoever else does has to close it then.
     pub fn new(
         socket: OwnedWriteHalf,
         format: Box<dyn Format>,
@@ -184,6 +184,7 @@ impl Outbox {
         // Dropped outside the locks: they may hold last references to others.
         drop((unsaid, forgotten));
         self.over.cancel();
+        self.wake.notify_one();
         self.drained.notify_waiters();
     }
 
@@ -216,15 +217,16 @@ impl Outbox {
     }
 
     /// The writer task: continues when the socket takes bytes again and serves
-    /// `wake`. Ends with the connection.
+    /// `wake`. Ends when the outbox is closed.
     pub async fn run_writer(&self) {
         let Some(socket) = &self.socket else {
             return;
         };
         loop {
-            tokio::select! {
-                () = self.wake.notified() => {}
-                () = self.over.cancelled() => return,
+            self.wake.notified().await;
+            // Not when the connection is merely over: whoever was woken before that is still written.
+            if self.is_closed() {
+                return;
             }
             loop {
                 self.write_all(socket).await;

@@ -279,9 +279,10 @@ impl Link {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing was written since the last call.
+    /// Whether nothing was written since the last call, nor waits to be.
     pub(crate) fn was_idle(&self) -> bool {
-        !std::mem::take(&mut self.outgoing().active)
+        let mut outgoing = self.outgoing();
+        !std::mem::take(&mut outgoing.active) && outgoing.buffer.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::link::{Link, When};
 use crate::requests;
@@ -20,12 +20,14 @@ pub(crate) async fn watch(link: Arc<Link>, limit: Duration) {
     }
 }
 
-/// Sends keep-alives, until the broker has been silent for the limit. Time in which this process stood still is one part
-/// at most: what arrived meanwhile has not been read yet.
+/// Sends keep-alives, until the broker has been silent for the limit. A part that took twice its time says that this
+/// process stood still: what arrived meanwhile has not been read yet.
 async fn silence(link: &Link, limit: Duration) {
-    let (mut heard, mut quiet) = (link.reads(), 0);
+    let (part, mut heard, mut quiet) = (limit / PARTS, link.reads(), 0);
     while quiet < PARTS {
-        sleep(limit / PARTS).await;
+        let began = Instant::now();
+        sleep(part).await;
+        let stood_still = began.elapsed() >= 2 * part;
         if link.was_idle() {
             // An error has ended the connection already.
             let _ = link.push(&requests::keep_alive(false), When::Now);
@@ -33,7 +35,11 @@ async fn silence(link: &Link, limit: Duration) {
             link.was_idle();
         }
         let reads = link.reads();
-        quiet = if reads == heard { quiet + 1 } else { 0 };
+        quiet = if reads == heard && !stood_still {
+            quiet + 1
+        } else {
+            0
+        };
         heard = reads;
     }
 }

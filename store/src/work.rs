@@ -141,6 +141,12 @@ impl Work {
         self.records.len()
     }
 
+    /// Bytes that it can hold without allocating.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.records.capacity()
+    }
+
     /// Forgets the records and keeps the memory.
     pub fn clear(&mut self) {
         self.records.clear();

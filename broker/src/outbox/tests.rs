@@ -139,6 +139,17 @@ async fn nothing_is_said_after_close() {
 }
 
 #[tokio::test]
+async fn who_was_woken_before_the_connection_was_over_is_still_written() {
+    let (outbox, mut far) = pair(0).await;
+    // The writer task waits by now.
+    tokio::task::yield_now().await;
+    outbox.push(number(7));
+    outbox.wake();
+    outbox.over.cancel();
+    assert_eq!(read_number(&mut far, 0).await, 7);
+}
+
+#[tokio::test]
 async fn what_cannot_be_encoded_ends_the_connection_with_its_reason() {
     let (outbox, _far) = pair(0).await;
     outbox.push(Outgoing::AsyncError(crate::Refusal::general("x")));

@@ -25,9 +25,9 @@ impl Scratch {
         SPARE.take().unwrap_or_default()
     }
 
-    /// Keeps the memory for the next command, unless a large message has passed through it: work is little more than payload.
+    /// Keeps the memory for the next command, unless something large has passed through it.
     pub(super) fn give_back(mut self) {
-        if self.payload.capacity() <= KEPT_BUFFER_BYTES {
+        if self.payload.capacity().max(self.work.capacity()) <= KEPT_BUFFER_BYTES {
             self.work.clear();
             self.payload.clear();
             SPARE.set(Some(self));
