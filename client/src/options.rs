@@ -24,7 +24,8 @@ pub struct ConnectOptions {
     pub connect_timeout: Duration,
     /// Time for each step of the handshake. Default: 10 s.
     pub handshake_timeout: Duration,
-    /// Silence after which the connection counts as lost; the broker may ask for less, zero is never. Default: 30 s.
+    /// Silence after which the connection counts as lost, noticed a third later at most; the broker may ask for less, zero
+    /// is never. Default: 30 s.
     pub inactivity: Duration,
 }
 

@@ -34,3 +34,32 @@ impl Scratch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capacity_after(bytes: usize) -> usize {
+        let mut scratch = Scratch::lend();
+        scratch.payload.resize(bytes, 7);
+        scratch.work.queue_removed(store::QueueId(1));
+        scratch.give_back();
+        let next = Scratch::lend();
+        assert!(next.payload.is_empty() && next.work.is_empty());
+        next.payload.capacity()
+    }
+
+    #[test]
+    fn what_is_lent_is_empty_and_nothing_large_is_kept() {
+        assert!(capacity_after(1_000) >= 1_000);
+        assert_eq!(capacity_after(2 * KEPT_BUFFER_BYTES), 0);
+    }
+
+    #[test]
+    fn who_borrows_while_it_is_lent_gets_another() {
+        let mut outer = Scratch::lend();
+        outer.payload.push(1);
+        assert!(Scratch::lend().payload.is_empty());
+        assert_eq!(outer.payload, [1]);
+    }
+}

@@ -277,3 +277,30 @@ async fn a_large_frame_arrives_in_pieces() {
     client.send(&KeepAliveInfo::default().into()).await;
     client.ping().await;
 }
+
+/// All on one thread, whose read buffer they share.
+#[tokio::test]
+async fn frames_that_arrive_in_pieces_are_not_mixed_up_between_connections() {
+    let broker = Broker::start(settings()).await;
+    let mut clients = Vec::new();
+    for name in ["first", "second", "third"] {
+        clients.push(Client::connect(broker.address, &Offer::default(), name).await);
+    }
+    let mut rests = Vec::new();
+    for (number, client) in (0..).zip(&mut clients) {
+        let mut ping = Command::KeepAliveInfo(KeepAliveInfo::default());
+        let base = ping.base_mut().unwrap();
+        (base.command_id, base.response_required) = (700 + number, true);
+        let mut frame = client.frame(&ping);
+        rests.push(frame.split_off(5 + frame.len() % 3));
+        client.stream.write_all(&frame).await.unwrap();
+    }
+    // Whole ones of a fourth go through in between, so that the pieces were read.
+    let mut between = Client::connect(broker.address, &Offer::default(), "between").await;
+    between.ping().await;
+    for (number, (client, rest)) in (0..).zip(clients.iter_mut().zip(&rests)) {
+        client.stream.write_all(rest).await.unwrap();
+        let echo = client.receive().await.expect("the ping's echo");
+        assert_eq!(echo.command_id(), 700 + number, "{echo:?}");
+    }
+}

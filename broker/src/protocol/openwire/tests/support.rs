@@ -149,9 +149,15 @@ impl Client {
     }
 
     pub(super) async fn send(&mut self, command: &Command) {
+        let bytes = self.frame(command);
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+
+    /// What `send` would write.
+    pub(super) fn frame(&mut self, command: &Command) -> BytesMut {
         let mut bytes = BytesMut::new();
         self.encoder.encode(command, &mut bytes).unwrap();
-        self.stream.write_all(&bytes).await.unwrap();
+        bytes
     }
 
     /// Sends with a fresh id and waits for the answer to it.
