@@ -91,7 +91,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
         loop {
             if let Some(patience) = self.gather.patience() {
                 let together = self.inbox.gather(patience);
-                self.gather.waited(patience, together);
+                self.gather.waited(together);
             } else if self.lone.is_expected() {
                 self.lone.awaited(self.inbox.stay_awake(limits::LONE_WAIT));
             }

@@ -2,12 +2,12 @@
 //!
 //! Producers that wait for answers come in flocks: the batch just answered sends most of its producers back within a
 //! moment, while others wait already. Without a pause the two halves take turns for ever, each paying two syncs for one
-//! message; a pause of up to one sync brings them together. The last few get as long again: of them each round would else
-//! leave some behind. Where they do not come back either pause shrinks to nothing, and is tried again now and then. On a
+//! message; a pause of up to one sync brings them together. It goes on for as long as they keep coming, because processors
+//! that are busy bring them later. Where they do not come back it shrinks to nothing, and is tried again now and then. On a
 //! fast disk there is none: the batch that syncs is pause enough. What is durable never waits for it, only what is to be
 //! written, for 4 ms at most.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::limits;
 
@@ -23,8 +23,6 @@ pub(crate) struct Gather {
     share: u32,
     /// Batches until the next try, once the pause has shrunk to nothing.
     rest: u32,
-    /// And once the last few were waited for in vain.
-    few_rest: u32,
 }
 
 /// So many are expected to come together, and waited for no longer than this.
@@ -32,14 +30,42 @@ pub(crate) struct Gather {
 pub(crate) struct Patience {
     pub(crate) units: usize,
     pub(crate) time: Duration,
-    /// So much longer for the last few.
-    pub(crate) few: Duration,
+    /// So much longer, again and again, while they keep coming.
+    pub(crate) more: Duration,
+    /// In all.
+    pub(crate) longest: Duration,
 }
 
-impl Patience {
-    /// Whether no more than a few are still to come.
-    pub(crate) fn is_few_short(self, together: usize) -> bool {
-        (self.units - together.min(self.units)) * limits::GATHER_FEW <= self.units
+/// A pause as it goes: when to look next, and how many were together at the last look.
+pub(crate) struct Pause {
+    patience: Patience,
+    last: Instant,
+    look: Instant,
+    seen: usize,
+}
+
+impl Pause {
+    pub(crate) fn begin(patience: Patience, now: Instant, together: usize) -> Self {
+        Self {
+            patience,
+            last: now + patience.longest,
+            look: now + patience.time,
+            seen: together,
+        }
+    }
+
+    /// How long to wait for those who are still to come; none when it is over.
+    pub(crate) fn left(&mut self, now: Instant, together: usize) -> Option<Duration> {
+        if now >= self.look {
+            let came = together.saturating_sub(self.seen);
+            // Whoever is left behind waits for a sync, but all who are here wait for them.
+            if now >= self.last || came * limits::GATHER_FLOW < together.max(1) {
+                return None;
+            }
+            self.seen = together;
+            self.look = (now + self.patience.more).min(self.last);
+        }
+        Some(self.look - now)
     }
 }
 
@@ -52,7 +78,6 @@ impl Gather {
             waiting: 0,
             share: limits::GATHER_SHARES,
             rest: 0,
-            few_rest: 0,
         }
     }
 
@@ -65,7 +90,6 @@ impl Gather {
         self.answered = answered;
         self.waiting = waiting;
         self.rest = self.rest.saturating_sub(1);
-        self.few_rest = self.few_rest.saturating_sub(1);
     }
 
     /// None on a fast disk, and where nobody was answered or nobody comes back. The shortest of the last writes counts:
@@ -76,22 +100,17 @@ impl Gather {
             return None;
         }
         let time = (sync * self.share / limits::GATHER_SHARES).min(limits::GATHER_LONGEST);
-        let few = if self.few_rest == 0 {
-            time
-        } else {
-            Duration::ZERO
-        };
-        let units = self.waiting + self.answered;
-        Some(Patience { units, time, few })
+        Some(Patience {
+            units: self.waiting + self.answered,
+            time,
+            more: time / limits::GATHER_LOOKS,
+            longest: limits::GATHER_LONGEST * 2,
+        })
     }
 
     /// So many were together in the end. Whoever did not come now is not waited for again before the next batch: one
     /// without a record answers nobody new.
-    pub(crate) fn waited(&mut self, patience: Patience, together: usize) {
-        let in_vain = together < patience.units && patience.is_few_short(together);
-        if in_vain && !patience.few.is_zero() {
-            self.few_rest = limits::GATHER_FEW_REST;
-        }
+    pub(crate) fn waited(&mut self, together: usize) {
         let came_back = together.saturating_sub(self.waiting);
         if came_back * 2 >= self.answered {
             self.share = (self.share * 2).min(limits::GATHER_SHARES);
@@ -143,10 +162,9 @@ mod tests {
 
     #[test]
     fn a_slow_disk_waits_up_to_a_sync_for_those_just_answered() {
-        let (time, few) = (SLOW[0], SLOW[0]);
-        let units = 5;
-        let patience = after(SLOW, units).patience();
-        assert_eq!(patience, Some(Patience { units, time, few }));
+        let patience = after(SLOW, 5).patience().expect("slow");
+        assert_eq!((patience.units, patience.time), (5, SLOW[0]));
+        assert_eq!(patience.more, SLOW[0] / limits::GATHER_LOOKS);
         assert_eq!(after(SLOW, 0).patience(), None);
         let slowest = after([Duration::from_secs(1); 20], 5);
         let longest = slowest.patience().expect("slow").time;
@@ -165,11 +183,11 @@ mod tests {
         let mut gather = after(SLOW, 8);
         gather.wrote(SLOW[0], 0, 8, 20);
         let before = gather.patience().expect("slow");
-        gather.waited(before, 20 + 3);
+        gather.waited(20 + 3);
         gather.wrote(SLOW[0], 0, 8, 20);
         let after = gather.patience().expect("slow");
         assert_eq!(after.time, before.time / 2);
-        gather.waited(after, 20 + 4);
+        gather.waited(20 + 4);
         gather.wrote(SLOW[0], 0, 8, 20);
         assert_eq!(gather.patience().expect("slow").time, before.time);
     }
@@ -177,38 +195,49 @@ mod tests {
     #[test]
     fn nobody_is_waited_for_twice() {
         let mut gather = after(SLOW, 8);
-        let patience = gather.patience().expect("slow");
-        gather.waited(patience, 6);
+        assert!(gather.patience().is_some());
+        gather.waited(6);
         assert_eq!(gather.patience(), None);
         gather.wrote(SLOW[0], 0, 8, 0);
         assert!(gather.patience().is_some());
     }
 
-    #[test]
-    fn a_quarter_is_few() {
-        let patience = after(SLOW, 64).patience().expect("slow");
-        assert!(!patience.is_few_short(0));
-        assert!(!patience.is_few_short(47));
-        assert!(patience.is_few_short(48));
-        assert!(patience.is_few_short(70), "more than expected");
+    /// A pause that looks after 8 ms and then after 2 again, until 12.
+    fn pause(together: usize) -> (Pause, impl Fn(u64) -> Instant) {
+        let ms = Duration::from_millis;
+        let (units, time, more, longest) = (64, ms(8), ms(2), ms(12));
+        let began = Instant::now();
+        let patience = Patience {
+            units,
+            time,
+            more,
+            longest,
+        };
+        let pause = Pause::begin(patience, began, together);
+        (pause, move |millis| began + ms(millis))
     }
 
     #[test]
-    fn the_last_few_are_not_waited_for_where_they_do_not_come() {
-        let mut gather = after(SLOW, 8);
-        let patience = gather.patience().expect("slow");
-        gather.waited(patience, 8);
-        gather.wrote(SLOW[0], 0, 8, 0);
-        assert_eq!(gather.patience(), Some(patience), "all came");
-        gather.waited(patience, 7);
-        gather.wrote(SLOW[0], 0, 8, 0);
-        for _ in 1..limits::GATHER_FEW_REST {
-            let short = gather.patience().expect("slow");
-            assert_eq!((short.time, short.few), (SLOW[0], Duration::ZERO));
-            gather.waited(short, 7);
-            gather.wrote(SLOW[0], 0, 8, 0);
-        }
-        assert_eq!(gather.patience(), Some(patience), "a new try");
+    fn it_goes_on_while_an_eighth_has_come_since_the_last_look() {
+        let ms = |millis| Some(Duration::from_millis(millis));
+        let (mut pause, at) = pause(2);
+        assert_eq!(pause.left(at(0), 2), ms(8));
+        assert_eq!(pause.left(at(5), 2), ms(3), "it is not time to look");
+        assert_eq!(pause.left(at(8), 16), ms(2));
+        assert_eq!(pause.left(at(9), 17), ms(1));
+        assert_eq!(pause.left(at(10), 19), ms(2), "3 of 19 are enough");
+        assert_eq!(pause.left(at(12), 60), None, "longer than the longest");
+    }
+
+    #[test]
+    fn it_is_over_when_hardly_anybody_came() {
+        let (mut few, at) = pause(2);
+        assert!(few.left(at(8), 56).is_some());
+        assert_eq!(few.left(at(10), 63), None, "7 of 63");
+        let (mut nobody, at) = pause(0);
+        assert_eq!(nobody.left(at(8), 0), None);
+        let (mut shrunk, at) = pause(9);
+        assert_eq!(shrunk.left(at(8), 1), None, "taken meanwhile");
     }
 
     #[test]
@@ -217,7 +246,7 @@ mod tests {
         let mut waited = 0;
         while let Some(patience) = gather.patience() {
             assert_eq!(patience.units, 8);
-            gather.waited(patience, 1);
+            gather.waited(1);
             gather.wrote(SLOW[0], 0, 8, 0);
             waited += 1;
             assert!(waited < 10, "it waits for ever");
@@ -228,7 +257,7 @@ mod tests {
         }
         let again = gather.patience().expect("a new try");
         assert_eq!(again.time, SLOW[0] / limits::GATHER_SHARES);
-        gather.waited(again, 4);
+        gather.waited(4);
         gather.wrote(SLOW[0], 0, 8, 0);
         let more = gather.patience().expect("it paid");
         assert_eq!(more.time, again.time * 2);

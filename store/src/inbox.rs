@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::chunk::Chunk;
 use crate::compact::Moves;
 use crate::error::{Error, Result};
-use crate::gather::Patience;
+use crate::gather::{Patience, Pause};
 use crate::limits;
 use crate::sync::locked;
 use crate::work::Work;
@@ -172,18 +172,12 @@ impl<T> Inbox<T> {
     pub(crate) fn gather(&self, patience: Patience) -> usize {
         let mut state = locked(&self.state);
         state.wanted = patience.units;
-        let until = Instant::now() + patience.time;
+        let mut pause = Pause::begin(patience, Instant::now(), state.filling.tokens.len());
         state.sleeping = !state.is_worth_waking();
         while state.sleeping {
-            let end = if patience.is_few_short(state.filling.tokens.len()) {
-                until + patience.few
-            } else {
-                until
-            };
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let Some(left) = pause.left(Instant::now(), state.filling.tokens.len()) else {
                 break;
-            }
+            };
             let waited = self.wake.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -77,16 +77,15 @@ pub(crate) const GATHER_HISTORY: usize = 8;
 pub(crate) const GATHER_FROM: Duration = Duration::from_micros(300);
 /// What a disk of 1 GB/s needs.
 pub(crate) const GATHER_NS_PER_BYTE: u32 = 1;
-/// Parts of a sync by which the pause shrinks and grows: it is at most one sync, at least an eighth. For the last few it
-/// is twice as long.
+/// Parts of a sync by which the pause shrinks and grows: it is at most one sync, at least an eighth.
 pub(crate) const GATHER_SHARES: u32 = 8;
-/// Of those expected, one in so many is few.
-pub(crate) const GATHER_FEW: usize = 4;
-/// Batches that leave the last few behind after one that waited for them in vain.
-pub(crate) const GATHER_FEW_REST: u32 = 8;
+/// Looks per pause at whether they still come, once it is over.
+pub(crate) const GATHER_LOOKS: u32 = 4;
+/// They keep coming while one in so many of those together has come since the last look.
+pub(crate) const GATHER_FLOW: usize = 8;
 /// Batches without a pause after one that did not pay at its shortest.
 pub(crate) const GATHER_REST: u32 = 32;
-/// The pause is never longer than this, and for the last few than twice of this, however slow the disk.
+/// The pause is never longer than this, and while they keep coming than twice of this, however slow the disk.
 pub(crate) const GATHER_LONGEST: Duration = Duration::from_millis(2);
 /// After so many batches with one waiter each there is a lone producer: several at once hardly ever look like that.
 pub(crate) const LONE_RUN: u32 = 16;

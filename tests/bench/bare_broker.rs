@@ -226,13 +226,13 @@ impl Broker {
     }
 
     fn commit(self: Arc<Self>, mut journal: Journal, runtime: &Handle) {
-        let mut answered = 0;
+        let mut expected = 0;
         loop {
             let Batch {
                 bytes, mut sent, ..
-            } = self.next_batch(answered, journal.delay);
-            answered = sent.len();
+            } = self.next_batch(expected, journal.delay);
             journal.write(&bytes);
+            expected = sent.len() + self.batch.lock().expect(WHOLE).sent.len();
             while sent.len() > INLINE_ANSWERS {
                 let some = sent.split_off(sent.len() - INLINE_ANSWERS);
                 let broker = Arc::clone(&self);
@@ -242,18 +242,18 @@ impl Broker {
         }
     }
 
-    /// Where syncs are slow, those just answered are waited for, as long as one sync takes.
-    fn next_batch(&self, answered: usize, patience: Duration) -> Batch {
+    /// Where syncs are slow, those just answered are waited for, as long as one sync takes from when the first is there.
+    fn next_batch(&self, expected: usize, patience: Duration) -> Batch {
         let mut batch = self.batch.lock().expect(WHOLE);
-        if !patience.is_zero() {
-            batch.wanted = answered;
-            let is_small = |batch: &mut Batch| batch.sent.len() < answered;
-            let waited = self.wake.wait_timeout_while(batch, patience, is_small);
-            batch = waited.expect(WHOLE).0;
-        }
         batch.wanted = 1;
         let is_empty = |batch: &mut Batch| batch.sent.is_empty();
         let mut batch = self.wake.wait_while(batch, is_empty).expect(WHOLE);
+        if !patience.is_zero() {
+            batch.wanted = expected;
+            let is_small = |batch: &mut Batch| batch.sent.len() < expected;
+            let waited = self.wake.wait_timeout_while(batch, patience, is_small);
+            batch = waited.expect(WHOLE).0;
+        }
         std::mem::take(&mut *batch)
     }
 
