@@ -76,6 +76,18 @@ fn every_way_to_send_and_to_acknowledge_is_counted_right() {
             "--messages 1005 --producers 2 --transaction 10 --ack transaction:7 --prefetch 3",
             1005,
         ),
+        (
+            "--messages 701 --producers 7 --connections 3 --threads 2",
+            701,
+        ),
+        (
+            "--messages 800 --producers 8 --connections 1 --transaction 10",
+            800,
+        ),
+        (
+            "--messages 6000 --producers 4 --connections 2 --non-persistent",
+            6000,
+        ),
         ("--messages 200 --window 20 --ack client", 200),
         ("--messages 50 --window 5 --ack individual", 50),
         ("--messages 200 --window 20 --ack each --prefetch 1", 200),

@@ -27,9 +27,12 @@ pub(crate) struct BenchArgs {
     /// producers, each producer has a share of them.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(1, MOST_OF_ANYTHING))]
     queues: usize,
-    /// Producers, each with a connection of its own; 0 receives what is there.
+    /// Producers, each with a session of its own; 0 receives what is there.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(0, MOST_PRODUCERS))]
     producers: usize,
+    /// Connections that the producers share, as the sessions of a pool do [default: one for each producer].
+    #[arg(long, value_name = "N", value_parser = count(1, MOST_PRODUCERS))]
+    connections: Option<usize>,
     /// Consumers, each with a connection of its own; 0 only sends.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(0, MOST_OF_ANYTHING))]
     consumers: usize,
@@ -87,6 +90,13 @@ impl BenchArgs {
                 "--window and --transaction exclude each other: a commit is waited for".to_owned(),
             );
         }
+        let connections = self.connections.unwrap_or(self.producers);
+        if connections > self.producers {
+            return Err(format!(
+                "{connections} connections for {} producers: the rest would have nothing to do",
+                self.producers
+            ));
+        }
         let by_time = self.messages.is_none() && self.producers > 0;
         let duration = self.duration.or(by_time.then_some(DEFAULT_DURATION));
         let warmup = if by_time {
@@ -101,6 +111,7 @@ impl BenchArgs {
             sending: self.sending(),
             urls: self.urls,
             producers: self.producers,
+            connections,
             consumers: self.consumers,
             size: self.size,
             messages: self.messages,
@@ -111,7 +122,7 @@ impl BenchArgs {
             prefetch: self.prefetch,
             warmup: self.warmup.unwrap_or(warmup),
             idle_timeout: self.idle_timeout,
-            threads: lanes.min(self.producers + self.consumers),
+            threads: lanes.min(connections + self.consumers),
         })
     }
 
@@ -203,7 +214,7 @@ mod tests {
     #[test]
     fn everything_given_arrives() {
         let plan = plan(
-            "--url tcp://a:1 --url tcp://b:2 --queue q --queues 2 --producers 3 --consumers 4 --size 2KiB \
+            "--url tcp://a:1 --url tcp://b:2 --queue q --queues 2 --producers 3 --connections 2 --consumers 4 --size 2KiB \
              --messages 100 --duration 5s --rate 50 --window 7 --ack transaction:20 --prefetch 9 --warmup 1s \
              --idle-timeout 500ms --threads 2",
         )
@@ -214,6 +225,7 @@ mod tests {
             [Destination::queue("q.0"), Destination::queue("q.1")]
         );
         assert_eq!((plan.producers, plan.consumers, plan.size), (3, 4, 2048));
+        assert_eq!(plan.connections, 2);
         assert_eq!((plan.messages, plan.rate), (Some(100), Some(50)));
         assert_eq!(plan.duration, Some(Duration::from_secs(5)));
         assert_eq!(plan.sending, Sending::Pipelined(7));
@@ -221,6 +233,14 @@ mod tests {
         assert_eq!(plan.warmup, Duration::from_secs(1));
         assert_eq!(plan.idle_timeout, Duration::from_millis(500));
         assert_eq!(plan.threads, 2);
+    }
+
+    #[test]
+    fn producers_have_a_connection_each_and_a_thread_has_at_least_one() {
+        let alone = plan("--producers 5 --consumers 0 --threads 8").unwrap();
+        assert_eq!((alone.connections, alone.threads), (5, 5));
+        let pooled = plan("--producers 5 --connections 1 --consumers 0 --threads 8").unwrap();
+        assert_eq!((pooled.connections, pooled.threads), (1, 1));
     }
 
     #[test]
@@ -247,6 +267,8 @@ mod tests {
         for (line, reason) in [
             ("--producers 0 --consumers 0", "nothing to do"),
             ("--window 2 --transaction 2", "exclude each other"),
+            ("--producers 2 --connections 3", "nothing to do"),
+            ("--connections 0", "from 1 to"),
             ("--size 15", "16 bytes"),
             ("--ack transaction:0", "write auto"),
             ("--ack sometimes", "write auto"),

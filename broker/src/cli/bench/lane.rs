@@ -108,9 +108,12 @@ async fn prepare(number: usize, stage: &Arc<Stage>) -> Result<(Vec<Sender>, Vec<
         receivers.push(receiver);
     }
     let mut senders = Vec::new();
-    for index in plan.lane(number, plan.producers) {
-        let connection = connect(stage).await?;
-        senders.push(Sender::new(Arc::clone(stage), connection, index).await?);
+    for line in plan.lane(number, plan.connections) {
+        let connection = Arc::new(connect(stage).await?);
+        for index in plan.producers_on(line) {
+            let connection = Arc::clone(&connection);
+            senders.push(Sender::new(Arc::clone(stage), connection, index).await?);
+        }
     }
     Ok((senders, receivers))
 }

@@ -52,6 +52,8 @@ pub(super) struct Plan {
     pub(super) urls: Vec<BrokerUri>,
     pub(super) queues: Vec<Destination>,
     pub(super) producers: usize,
+    /// Of the producers together.
+    pub(super) connections: usize,
     pub(super) consumers: usize,
     pub(super) size: usize,
     pub(super) messages: Option<u64>,
@@ -94,6 +96,11 @@ impl Plan {
         (index..queues).step_by(self.producers).collect()
     }
 
+    /// The producers on connection `line`.
+    pub(super) fn producers_on(&self, line: usize) -> impl Iterator<Item = usize> {
+        (line..self.producers).step_by(self.connections)
+    }
+
     /// Deliveries of one acknowledgement at most, where the consumer itself decides: half of what comes ahead, so that
     /// more comes meanwhile.
     pub(super) fn ack_batch(&self) -> usize {
@@ -124,6 +131,7 @@ mod tests {
             urls: Vec::new(),
             queues: vec![Destination::queue("q"); queues],
             producers,
+            connections: producers,
             consumers,
             size: 16,
             messages: Some(10),
@@ -170,6 +178,16 @@ mod tests {
                 assert!((least..=least + 1).contains(&count), "{consumers} {queues}");
             }
         }
+    }
+
+    #[test]
+    fn every_producer_is_on_one_connection() {
+        let mut plan = plan(5, 1, 1);
+        plan.connections = 2;
+        let lines: Vec<Vec<usize>> = (0..2)
+            .map(|line| plan.producers_on(line).collect())
+            .collect();
+        assert_eq!(lines, [vec![0, 2, 4], vec![1, 3]]);
     }
 
     #[test]

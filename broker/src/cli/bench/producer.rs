@@ -1,4 +1,4 @@
-//! One producer: a connection, and messages to all queues in turn.
+//! One producer: a session, and messages to all queues in turn.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,7 +37,8 @@ struct Underway {
 /// A connected producer.
 pub(super) struct Sender {
     stage: Arc<Stage>,
-    connection: Connection,
+    /// Whoever of those that share it is done last closes it.
+    connection: Arc<Connection>,
     session: Session,
     /// Its queues, and a producer for each.
     targets: Vec<(usize, Producer)>,
@@ -55,7 +56,7 @@ impl Sender {
     /// Opens what producer `index` needs on its connection.
     pub(super) async fn new(
         stage: Arc<Stage>,
-        connection: Connection,
+        connection: Arc<Connection>,
         index: usize,
     ) -> Result<Self, Error> {
         let plan = &stage.plan;
@@ -99,8 +100,10 @@ impl Sender {
         let confirmed = self.sent.iter().map(Sent::confirmed).sum();
         self.stage.producer_is_done(confirmed);
         // The broker's good-bye comes after everything before it was taken in; one that failed may never come to it.
-        if !stage.has_failed() {
-            match self.connection.close().await {
+        if let Some(connection) = Arc::into_inner(self.connection)
+            && !stage.has_failed()
+        {
+            match connection.close().await {
                 Ok(()) => tally.lock().all_confirmed(stage.clock.now()),
                 Err(error) => stage.fail(error),
             }
