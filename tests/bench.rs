@@ -107,6 +107,15 @@ fn every_way_to_send_and_to_acknowledge_is_counted_right() {
 }
 
 #[test]
+fn producers_share_connections() {
+    let folder = scratch();
+    // Two for producers, one for the consumer.
+    let broker = BrokerProcess::alone(folder.path(), &["--max-connections", "3"]);
+    let flags = "--messages 640 --producers 8 --connections 2";
+    assert_clean(flags, 640, &bench(&broker.uri(), flags));
+}
+
+#[test]
 fn a_backlog_is_filled_drained_and_missed_when_it_is_gone() {
     let folder = scratch();
     let broker = BrokerProcess::alone(folder.path(), &[]);

@@ -2,10 +2,10 @@
 //!
 //! Producers that wait for answers come in flocks: the batch just answered sends most of its producers back within a
 //! moment, while others wait already. Without a pause the two halves take turns for ever, each paying two syncs for one
-//! message; a pause of up to one sync brings them together. It goes on for as long as they keep coming, because processors
-//! that are busy bring them later. Where they do not come back it shrinks to nothing, and is tried again now and then. On a
-//! fast disk there is none: the batch that syncs is pause enough. What is durable never waits for it, only what is to be
-//! written, for 4 ms at most.
+//! message; a pause of up to one sync brings them together. It lasts up to twice as long while they keep coming, because
+//! processors that are busy bring them later. Where they do not come back it shrinks to nothing, and is tried again now and
+//! then. On a fast disk there is none: the batch that syncs is pause enough. What is durable never waits for it, only what
+//! is to be written, for 4 ms at most.
 
 use std::time::{Duration, Instant};
 
@@ -25,32 +25,33 @@ pub(crate) struct Gather {
     rest: u32,
 }
 
-/// So many are expected to come together, and waited for no longer than this.
+/// So many are expected to come together, and waited for: this long, and longer while they keep coming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
     pub(crate) units: usize,
     pub(crate) time: Duration,
-    /// So much longer, again and again, while they keep coming.
-    pub(crate) more: Duration,
-    /// In all.
-    pub(crate) longest: Duration,
 }
 
 /// A pause as it goes: when to look next, and how many were together at the last look.
 pub(crate) struct Pause {
-    patience: Patience,
+    /// From here on it goes on only while they keep coming.
+    due: Instant,
     last: Instant,
+    between_looks: Duration,
     look: Instant,
     seen: usize,
 }
 
 impl Pause {
-    pub(crate) fn begin(patience: Patience, now: Instant, together: usize) -> Self {
+    pub(crate) fn begin(patience: Patience, now: Instant) -> Self {
+        let between_looks = patience.time / limits::GATHER_LOOKS;
+        let due = now + patience.time;
         Self {
-            patience,
-            last: now + patience.longest,
-            look: now + patience.time,
-            seen: together,
+            due,
+            last: due + patience.time,
+            between_looks,
+            look: due.checked_sub(between_looks).unwrap_or(due),
+            seen: 0,
         }
     }
 
@@ -59,11 +60,13 @@ impl Pause {
         if now >= self.look {
             let came = together.saturating_sub(self.seen);
             // Whoever is left behind waits for a sync, but all who are here wait for them.
-            if now >= self.last || came * limits::GATHER_FLOW < together.max(1) {
+            let keep_coming = came * limits::GATHER_FLOW >= together.max(1);
+            if now >= self.last || (now >= self.due && !keep_coming) {
                 return None;
             }
             self.seen = together;
-            self.look = (now + self.patience.more).min(self.last);
+            let end = if now < self.due { self.due } else { self.last };
+            self.look = (now + self.between_looks).min(end);
         }
         Some(self.look - now)
     }
@@ -100,26 +103,23 @@ impl Gather {
             return None;
         }
         let time = (sync * self.share / limits::GATHER_SHARES).min(limits::GATHER_LONGEST);
-        Some(Patience {
-            units: self.waiting + self.answered,
-            time,
-            more: time / limits::GATHER_LOOKS,
-            longest: limits::GATHER_LONGEST * 2,
-        })
+        let units = self.waiting + self.answered;
+        Some(Patience { units, time })
     }
 
-    /// So many were together in the end. Whoever did not come now is not waited for again before the next batch: one
-    /// without a record answers nobody new.
-    pub(crate) fn waited(&mut self, together: usize) {
+    /// So many were together in the end; none when something else ended it, from which nothing is learnt. Whoever did not
+    /// come now is not waited for again before the next batch: one without a record answers nobody new.
+    pub(crate) fn waited(&mut self, together: Option<usize>) {
+        let answered = std::mem::take(&mut self.answered);
+        let Some(together) = together else { return };
         let came_back = together.saturating_sub(self.waiting);
-        if came_back * 2 >= self.answered {
+        if came_back * 2 >= answered {
             self.share = (self.share * 2).min(limits::GATHER_SHARES);
         } else if self.share > 1 {
             self.share /= 2;
         } else {
             self.rest = limits::GATHER_REST;
         }
-        self.answered = 0;
     }
 }
 
@@ -162,9 +162,8 @@ mod tests {
 
     #[test]
     fn a_slow_disk_waits_up_to_a_sync_for_those_just_answered() {
-        let patience = after(SLOW, 5).patience().expect("slow");
-        assert_eq!((patience.units, patience.time), (5, SLOW[0]));
-        assert_eq!(patience.more, SLOW[0] / limits::GATHER_LOOKS);
+        let (units, time) = (5, SLOW[0]);
+        assert_eq!(after(SLOW, 5).patience(), Some(Patience { units, time }));
         assert_eq!(after(SLOW, 0).patience(), None);
         let slowest = after([Duration::from_secs(1); 20], 5);
         let longest = slowest.patience().expect("slow").time;
@@ -183,11 +182,11 @@ mod tests {
         let mut gather = after(SLOW, 8);
         gather.wrote(SLOW[0], 0, 8, 20);
         let before = gather.patience().expect("slow");
-        gather.waited(20 + 3);
+        gather.waited(Some(20 + 3));
         gather.wrote(SLOW[0], 0, 8, 20);
         let after = gather.patience().expect("slow");
         assert_eq!(after.time, before.time / 2);
-        gather.waited(20 + 4);
+        gather.waited(Some(20 + 4));
         gather.wrote(SLOW[0], 0, 8, 20);
         assert_eq!(gather.patience().expect("slow").time, before.time);
     }
@@ -196,48 +195,62 @@ mod tests {
     fn nobody_is_waited_for_twice() {
         let mut gather = after(SLOW, 8);
         assert!(gather.patience().is_some());
-        gather.waited(6);
+        gather.waited(Some(6));
         assert_eq!(gather.patience(), None);
         gather.wrote(SLOW[0], 0, 8, 0);
         assert!(gather.patience().is_some());
     }
 
-    /// A pause that looks after 8 ms and then after 2 again, until 12.
-    fn pause(together: usize) -> (Pause, impl Fn(u64) -> Instant) {
-        let ms = Duration::from_millis;
-        let (units, time, more, longest) = (64, ms(8), ms(2), ms(12));
+    #[test]
+    fn nothing_is_learnt_from_a_pause_that_something_else_ended() {
+        let mut gather = after(SLOW, 8);
+        let before = gather.patience();
+        gather.waited(None);
+        assert_eq!(gather.patience(), None, "not twice");
+        gather.wrote(SLOW[0], 0, 8, 0);
+        assert_eq!(gather.patience(), before);
+    }
+
+    /// A pause of 8 ms that looks every 2, and the time after its beginning.
+    fn pause() -> (Pause, impl Fn(u64) -> Instant) {
+        let (units, time) = (64, Duration::from_millis(8));
         let began = Instant::now();
-        let patience = Patience {
-            units,
-            time,
-            more,
-            longest,
-        };
-        let pause = Pause::begin(patience, began, together);
-        (pause, move |millis| began + ms(millis))
+        let pause = Pause::begin(Patience { units, time }, began);
+        (pause, move |millis| began + Duration::from_millis(millis))
     }
 
     #[test]
     fn it_goes_on_while_an_eighth_has_come_since_the_last_look() {
         let ms = |millis| Some(Duration::from_millis(millis));
-        let (mut pause, at) = pause(2);
-        assert_eq!(pause.left(at(0), 2), ms(8));
-        assert_eq!(pause.left(at(5), 2), ms(3), "it is not time to look");
-        assert_eq!(pause.left(at(8), 16), ms(2));
+        let (mut pause, at) = pause();
+        assert_eq!(pause.left(at(0), 2), ms(6));
+        assert_eq!(pause.left(at(5), 2), ms(1), "it is not time to look");
+        assert_eq!(pause.left(at(7), 14), ms(1));
+        assert_eq!(pause.left(at(8), 16), ms(2), "2 of 16 have come since");
         assert_eq!(pause.left(at(9), 17), ms(1));
-        assert_eq!(pause.left(at(10), 19), ms(2), "3 of 19 are enough");
-        assert_eq!(pause.left(at(12), 60), None, "longer than the longest");
+        assert_eq!(pause.left(at(10), 19), ms(2));
+        assert_eq!(pause.left(at(15), 30), ms(1), "no further than twice");
+        assert_eq!(pause.left(at(16), 60), None);
     }
 
     #[test]
-    fn it_is_over_when_hardly_anybody_came() {
-        let (mut few, at) = pause(2);
-        assert!(few.left(at(8), 56).is_some());
-        assert_eq!(few.left(at(10), 63), None, "7 of 63");
-        let (mut nobody, at) = pause(0);
+    fn it_is_over_at_its_time_when_hardly_anybody_came_of_late() {
+        let (mut early, at) = pause();
+        assert!(early.left(at(6), 16).is_some());
+        assert_eq!(early.left(at(8), 17), None, "1 of 17 since the last look");
+        let (mut nobody, at) = pause();
+        assert!(nobody.left(at(6), 0).is_some());
         assert_eq!(nobody.left(at(8), 0), None);
-        let (mut shrunk, at) = pause(9);
-        assert_eq!(shrunk.left(at(8), 1), None, "taken meanwhile");
+    }
+
+    #[test]
+    fn a_look_that_is_late_counts_from_the_beginning() {
+        let (mut late, at) = pause();
+        assert!(
+            late.left(at(9), 8).is_some(),
+            "this thread came late itself"
+        );
+        assert_eq!(late.left(at(17), 64), None);
     }
 
     #[test]
@@ -246,7 +259,7 @@ mod tests {
         let mut waited = 0;
         while let Some(patience) = gather.patience() {
             assert_eq!(patience.units, 8);
-            gather.waited(1);
+            gather.waited(Some(1));
             gather.wrote(SLOW[0], 0, 8, 0);
             waited += 1;
             assert!(waited < 10, "it waits for ever");
@@ -257,7 +270,7 @@ mod tests {
         }
         let again = gather.patience().expect("a new try");
         assert_eq!(again.time, SLOW[0] / limits::GATHER_SHARES);
-        gather.waited(4);
+        gather.waited(Some(4));
         gather.wrote(SLOW[0], 0, 8, 0);
         let more = gather.patience().expect("it paid");
         assert_eq!(more.time, again.time * 2);

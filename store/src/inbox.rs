@@ -168,11 +168,11 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Lets as many as are expected come together, unless there is anything else to do; answers how many did.
-    pub(crate) fn gather(&self, patience: Patience) -> usize {
+    /// Lets as many as are expected come together; answers how many did, or nothing when there was anything else to do.
+    pub(crate) fn gather(&self, patience: Patience) -> Option<usize> {
         let mut state = locked(&self.state);
         state.wanted = patience.units;
-        let mut pause = Pause::begin(patience, Instant::now(), state.filling.tokens.len());
+        let mut pause = Pause::begin(patience, Instant::now());
         state.sleeping = !state.is_worth_waking();
         while state.sleeping {
             let Some(left) = pause.left(Instant::now(), state.filling.tokens.len()) else {
@@ -183,7 +183,7 @@ impl<T> Inbox<T> {
         }
         state.sleeping = false;
         state.wanted = 0;
-        state.filling.tokens.len()
+        (!state.has_else_to_do()).then_some(state.filling.tokens.len())
     }
 
     /// Stays awake until something is to be written; false when nothing came in this time. Work without a record is not seen.
@@ -343,8 +343,12 @@ impl<T> State<T> {
 
     /// Whether the committing thread, while it gathers, has waited enough.
     fn is_worth_waking(&self) -> bool {
-        self.filling.tokens.len() >= self.wanted
-            || !self.ready.is_empty()
+        self.filling.tokens.len() >= self.wanted || self.has_else_to_do()
+    }
+
+    /// Whether there is more than what is in `filling`.
+    fn has_else_to_do(&self) -> bool {
+        !self.ready.is_empty()
             || !self.urgent.is_empty()
             || self.moves.is_some()
             || self.failure.is_some()

@@ -77,9 +77,10 @@ pub(crate) const GATHER_HISTORY: usize = 8;
 pub(crate) const GATHER_FROM: Duration = Duration::from_micros(300);
 /// What a disk of 1 GB/s needs.
 pub(crate) const GATHER_NS_PER_BYTE: u32 = 1;
-/// Parts of a sync by which the pause shrinks and grows: it is at most one sync, at least an eighth.
+/// Parts of a sync by which the pause shrinks and grows: it is at most one sync, at least an eighth, and twice as long while
+/// they keep coming.
 pub(crate) const GATHER_SHARES: u32 = 8;
-/// Looks per pause at whether they still come, once it is over.
+/// Whether they keep coming is looked at when the last of so many parts of the pause begins, and a part apart from then on.
 pub(crate) const GATHER_LOOKS: u32 = 4;
 /// They keep coming while one in so many of those together has come since the last look.
 pub(crate) const GATHER_FLOW: usize = 8;

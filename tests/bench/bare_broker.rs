@@ -233,8 +233,13 @@ impl Broker {
             } = self.next_batch(expected, journal.delay);
             journal.write(&bytes);
             expected = sent.len() + self.batch.lock().expect(WHOLE).sent.len();
+            // Those of one connection together: they leave in one write.
+            sent.sort_by_key(|one| Arc::as_ptr(&one.from));
             while sent.len() > INLINE_ANSWERS {
-                let some = sent.split_off(sent.len() - INLINE_ANSWERS);
+                let same =
+                    |one: &Sent| Arc::ptr_eq(&one.from, &sent[sent.len() - INLINE_ANSWERS].from);
+                let begin = sent.iter().position(same).expect("it is there");
+                let some = sent.split_off(begin);
                 let broker = Arc::clone(&self);
                 runtime.spawn(async move { broker.settle(some) });
             }
@@ -257,26 +262,29 @@ impl Broker {
         std::mem::take(&mut *batch)
     }
 
-    /// Answers, and hands each message to one consumer, if there is any, or to the stock.
+    /// Answers, those of one connection in one write, and hands each message on.
     fn settle(&self, sent: Vec<Sent>) {
-        for Sent {
-            from,
-            number,
-            message,
-        } in sent
-        {
-            from.say(&yes(number));
-            if self.stock.is_some() {
-                self.put_by(message);
-                continue;
-            }
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            let consumers = self.consumers.lock().expect(WHOLE);
-            let next = consumers.get(turn % consumers.len().max(1)).cloned();
-            drop(consumers);
-            if let Some((consumer, id)) = next {
-                consumer.say(&dispatch(id, message));
-            }
+        for same in sent.chunk_by(|one, next| Arc::ptr_eq(&one.from, &next.from)) {
+            let answers: Vec<_> = same.iter().map(|one| yes(one.number)).collect();
+            same[0].from.say_all(&answers);
+        }
+        for Sent { message, .. } in sent {
+            self.hand_on(message);
+        }
+    }
+
+    /// To one consumer, if there is any, or to the stock.
+    fn hand_on(&self, message: Arc<Message>) {
+        if self.stock.is_some() {
+            self.put_by(message);
+            return;
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let consumers = self.consumers.lock().expect(WHOLE);
+        let next = consumers.get(turn % consumers.len().max(1)).cloned();
+        drop(consumers);
+        if let Some((consumer, id)) = next {
+            consumer.say(&dispatch(id, message));
         }
     }
 }

@@ -93,7 +93,7 @@ impl BenchArgs {
         let connections = self.connections.unwrap_or(self.producers);
         if connections > self.producers {
             return Err(format!(
-                "{connections} connections for {} producers: the rest would have nothing to do",
+                "--connections {connections} for --producers {}: some would have nothing to do",
                 self.producers
             ));
         }
@@ -122,7 +122,7 @@ impl BenchArgs {
             prefetch: self.prefetch,
             warmup: self.warmup.unwrap_or(warmup),
             idle_timeout: self.idle_timeout,
-            threads: lanes.min(connections + self.consumers),
+            threads: lanes.min(connections.max(self.consumers)),
         })
     }
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn producers_have_a_connection_each_and_a_thread_has_at_least_one() {
+    fn producers_have_a_connection_each_and_no_thread_is_without_one() {
         let alone = plan("--producers 5 --consumers 0 --threads 8").unwrap();
         assert_eq!((alone.connections, alone.threads), (5, 5));
         let pooled = plan("--producers 5 --connections 1 --consumers 0 --threads 8").unwrap();
