@@ -2,8 +2,8 @@
 //!
 //! Producers that wait for answers come in flocks: the batch just answered sends most of its producers back within a
 //! moment, while others wait already. Without a pause the two halves take turns for ever, each paying two syncs for one
-//! message; a pause of up to one sync brings them together. It lasts up to twice as long while they keep coming, because
-//! processors that are busy bring them later. Where they do not come back it shrinks to nothing, and is tried again now and
+//! message; a pause of up to one sync brings them together. It lasts up to four times as long while they keep coming,
+//! because processors that are busy bring them later. Where they do not come back it shrinks to nothing, and is tried again now and
 //! then. On a fast disk there is none: the batch that syncs is pause enough. What is durable never waits for it, only what
 //! is to be written, for 4 ms at most.
 
@@ -25,11 +25,13 @@ pub(crate) struct Gather {
     rest: u32,
 }
 
-/// So many are expected to come together, and waited for: this long, and longer while they keep coming.
+/// So many are expected to come together, and waited for this long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
     pub(crate) units: usize,
     pub(crate) time: Duration,
+    /// While they keep coming.
+    pub(crate) longest: Duration,
 }
 
 /// A pause as it goes: when to look next, and how many were together at the last look.
@@ -48,7 +50,7 @@ impl Pause {
         let due = now + patience.time;
         Self {
             due,
-            last: due + patience.time,
+            last: now + patience.longest,
             between_looks,
             look: due.checked_sub(between_looks).unwrap_or(due),
             seen: 0,
@@ -103,8 +105,11 @@ impl Gather {
             return None;
         }
         let time = (sync * self.share / limits::GATHER_SHARES).min(limits::GATHER_LONGEST);
-        let units = self.waiting + self.answered;
-        Some(Patience { units, time })
+        Some(Patience {
+            units: self.waiting + self.answered,
+            time,
+            longest: (time * limits::GATHER_STRETCH).min(limits::GATHER_IN_ALL),
+        })
     }
 
     /// So many were together in the end; none when something else ended it, from which nothing is learnt. Whoever did not
@@ -162,12 +167,14 @@ mod tests {
 
     #[test]
     fn a_slow_disk_waits_up_to_a_sync_for_those_just_answered() {
-        let (units, time) = (5, SLOW[0]);
-        assert_eq!(after(SLOW, 5).patience(), Some(Patience { units, time }));
+        let patience = after(SLOW, 5).patience().expect("slow");
+        assert_eq!((patience.units, patience.time), (5, SLOW[0]));
+        assert_eq!(patience.longest, Duration::from_millis(4));
         assert_eq!(after(SLOW, 0).patience(), None);
         let slowest = after([Duration::from_secs(1); 20], 5);
-        let longest = slowest.patience().expect("slow").time;
-        assert_eq!(longest, limits::GATHER_LONGEST);
+        let patience = slowest.patience().expect("slow");
+        assert_eq!(patience.time, limits::GATHER_LONGEST);
+        assert_eq!(patience.longest, limits::GATHER_IN_ALL);
     }
 
     #[test]
@@ -211,12 +218,16 @@ mod tests {
         assert_eq!(gather.patience(), before);
     }
 
-    /// A pause of 8 ms that looks every 2, and the time after its beginning.
+    /// A pause of 8 ms, 15 at most, that looks every 2, and the time after its beginning.
     fn pause() -> (Pause, impl Fn(u64) -> Instant) {
-        let (units, time) = (64, Duration::from_millis(8));
-        let began = Instant::now();
-        let pause = Pause::begin(Patience { units, time }, began);
-        (pause, move |millis| began + Duration::from_millis(millis))
+        let (ms, began) = (Duration::from_millis, Instant::now());
+        let (units, time, longest) = (64, ms(8), ms(15));
+        let patience = Patience {
+            units,
+            time,
+            longest,
+        };
+        (Pause::begin(patience, began), move |at| began + ms(at))
     }
 
     #[test]
@@ -229,8 +240,8 @@ mod tests {
         assert_eq!(pause.left(at(8), 16), ms(2), "2 of 16 have come since");
         assert_eq!(pause.left(at(9), 17), ms(1));
         assert_eq!(pause.left(at(10), 19), ms(2));
-        assert_eq!(pause.left(at(15), 30), ms(1), "no further than twice");
-        assert_eq!(pause.left(at(16), 60), None);
+        assert_eq!(pause.left(at(14), 30), ms(1), "no further than its longest");
+        assert_eq!(pause.left(at(15), 60), None);
     }
 
     #[test]

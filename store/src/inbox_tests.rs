@@ -209,7 +209,11 @@ fn staying_awake_ends_when_something_comes_or_the_time_is_over() {
 
 fn patience(units: usize, millis: u64) -> Patience {
     let time = Duration::from_millis(millis);
-    Patience { units, time }
+    Patience {
+        units,
+        time,
+        longest: 2 * time,
+    }
 }
 
 fn until_gathering(inbox: &Inbox<u64>) {

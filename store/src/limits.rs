@@ -77,17 +77,21 @@ pub(crate) const GATHER_HISTORY: usize = 8;
 pub(crate) const GATHER_FROM: Duration = Duration::from_micros(300);
 /// What a disk of 1 GB/s needs.
 pub(crate) const GATHER_NS_PER_BYTE: u32 = 1;
-/// Parts of a sync by which the pause shrinks and grows: it is at most one sync, at least an eighth, and twice as long while
-/// they keep coming.
+/// Parts of a sync by which the pause shrinks and grows: it is at most one sync, at least an eighth.
 pub(crate) const GATHER_SHARES: u32 = 8;
 /// Whether they keep coming is looked at when the last of so many parts of the pause begins, and a part apart from then on.
 pub(crate) const GATHER_LOOKS: u32 = 4;
 /// They keep coming while one in so many of those together has come since the last look.
 pub(crate) const GATHER_FLOW: usize = 8;
+/// While they keep coming it is up to so many times as long: busy processors bring 64 producers back within a millisecond, and
+/// that is twice a sync of 0.3 ms with its write.
+pub(crate) const GATHER_STRETCH: u32 = 4;
 /// Batches without a pause after one that did not pay at its shortest.
 pub(crate) const GATHER_REST: u32 = 32;
-/// The pause is never longer than this, and while they keep coming than twice of this, however slow the disk.
+/// The pause is never longer than this, however slow the disk.
 pub(crate) const GATHER_LONGEST: Duration = Duration::from_millis(2);
+/// Nor than this while they keep coming.
+pub(crate) const GATHER_IN_ALL: Duration = Duration::from_millis(4);
 /// After so many batches with one waiter each there is a lone producer: several at once hardly ever look like that.
 pub(crate) const LONE_RUN: u32 = 16;
 /// Batches for which the thread sleeps after it watched in vain: a producer that comes more slowly costs little then.
