@@ -3,9 +3,9 @@
 //! Producers that wait for answers come in flocks: the batch just answered sends most of its producers back within a
 //! moment, while others wait already. Without a pause the two halves take turns for ever, each paying two syncs for one
 //! message; a pause of up to one sync brings them together. It lasts up to four times as long while they keep coming,
-//! because processors that are busy bring them later. Where they do not come back it shrinks to nothing, and is tried again now and
-//! then. On a fast disk there is none: the batch that syncs is pause enough. What is durable never waits for it, only what
-//! is to be written, for 4 ms at most.
+//! because processors that are busy bring them later. Where they do not come back it shrinks to nothing, and is tried
+//! again now and then. On a fast disk there is none: the batch that syncs is pause enough. What is durable never waits for
+//! it, only what is to be written, for 4 ms at most.
 
 use std::time::{Duration, Instant};
 
