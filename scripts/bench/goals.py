@@ -20,6 +20,9 @@ LESS_IS_BETTER = {
     "first_message_ms": "time to first message, ms", "syncs_per_message": "syncs per message",
 }
 
+# By how the name of a measure ends.
+UNITS = {"per_second": "/s", "_ms": " ms", "_us": " us", "_kib": " MiB"}
+
 
 @dataclass
 class Verdict:
@@ -83,13 +86,13 @@ def _why(data, goal):
         if thread and thread < wanted:
             return f"the busiest thread of the one consumer can take {number(thread, 0)}/s, {number(wanted, 0)} are wanted: that is the floor"
     if goal.measure == "latency_us.p99" and floor and floor["p99"] > wanted:
-        return f"p99 of the disk alone is {number(floor['p99'], 0)} us"
+        return f"p99 of the disk alone is {amount(goal, floor['p99'])}"
     raw = measures(runs.get((goal.row, "raw disk"), []), goal.measure)
     if raw and not goal.at_least and min(raw) > wanted:
-        return f"durable writes to the disk alone never had less than {number(min(raw), 0)} in the same minutes: that is the floor"
+        return f"durable writes to the disk alone never had less than {amount(goal, min(raw))} in the same minutes: that is the floor"
     stood = measures(runs.get((goal.row, "standstill"), []), goal.measure)
     if stood and not goal.at_least and min(stood) > wanted:
-        return f"the whole machine stood still so often and long during the run that no broker could have had less than {number(min(stood), 0)}: that is the floor"
+        return f"the whole machine stood still so often and long during the run that no broker could have had less than {amount(goal, min(stood))}: that is the floor"
     bare = measures(runs.get((goal.row, "bare"), []), goal.measure)
     if not bare:
         return "no floor forbids it"
@@ -100,12 +103,12 @@ def _why(data, goal):
     best, own = best_of(bare), best_of(measures(ours, goal.measure))
     beaten = is_short(best, own)
     forbids = is_short(best, wanted) and not beaten
-    against = f", {number(wanted, 0)} are wanted" if goal.against else ""
-    alone = f", durable writes to the disk alone {number(min(raw), 0)} to {number(max(raw), 0)}" if raw else ""
-    alone += f", the machine's standstills alone would make {number(min(stood), 0)}" if stood else ""
-    alone += f", a run of ours {number(own, 0)}" if beaten else ""
+    against = f", {amount(goal, wanted)} are wanted" if goal.against else ""
+    alone = f", durable writes to the disk alone {amount(goal, min(raw))} to {amount(goal, max(raw))}" if raw else ""
+    alone += f", the machine's standstills alone would make {amount(goal, min(stood))}" if stood else ""
+    alone += f", a run of ours {amount(goal, own)}" if beaten else ""
     verdict = "that is the floor" if forbids else "no floor forbids it"
-    return f"a broker that only reads, syncs and answers had {number(median(bare), 0)}, at best {number(best, 0)}, in the same minutes{alone}{against}: {verdict}"
+    return f"a broker that only reads, syncs and answers had {amount(goal, median(bare))}, at best {amount(goal, best)}, in the same minutes{alone}{against}: {verdict}"
 
 
 def _together(data, goal, runs):
@@ -139,12 +142,17 @@ def goals_table(verdicts):
     lines = [["workload", "goal", "measured", "reached", "why not"]]
     for verdict in verdicts:
         goal = verdict.goal
-        unit = "x" if goal.against else ""
-        shown = verdict.value / 1024 if verdict.value is not None and goal.measure.endswith("_kib") else verdict.value
-        measured = number(shown, 2 if goal.against or (shown or 0) < 10 else 0)
-        unit = " MiB" if goal.measure.endswith("_kib") else unit
-        lines.append([f"{goal.group}: {goal.row}", goal.text, measured + (unit if shown is not None else ""), verdict.word, verdict.why])
+        measured = f"{number(verdict.value, 2)}x" if goal.against and verdict.value is not None else amount(goal, verdict.value)
+        lines.append([f"{goal.group}: {goal.row}", goal.text, measured, verdict.word, verdict.why])
     return lines
+
+
+def amount(goal, value):
+    """A figure of the goal's measure, with its unit."""
+    measure = goal.measure.partition(".")[0]
+    unit = next((unit for ending, unit in UNITS.items() if measure.endswith(ending)), "")
+    value = value / 1024 if value is not None and measure.endswith("_kib") else value
+    return number(value, 2 if (value or 0) < 10 else 0) + (unit if value is not None else "")
 
 
 def losses(data):

@@ -47,11 +47,12 @@ def together(gaps):
     return common
 
 
-def latency_us(standstills, seconds, share):
+def latency_us(standstills, seconds, share, load=0.0):
     """At best so many microseconds for that share of messages that are due evenly over the time: those due in a standstill
-    wait for its end."""
+    wait for its end, and they and the next ones for all before them; `load` is what is due by what can be done at best."""
     lengths = sorted((length for _, length in standstills), reverse=True)
-    allowed = (1 - share) * seconds
+    # A standstill makes messages late for its length / (1 - load), evenly from its whole length down to nothing.
+    allowed = (1 - share) * seconds * (1 - load)
     for number, length in enumerate(lengths, 1):
         shortest = lengths[number] if number < len(lengths) else 0
         if sum(lengths[:number]) - number * shortest >= allowed:

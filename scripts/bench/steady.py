@@ -3,11 +3,13 @@
 The highest rate is that which the broker keeps up with for a minute when messages come at fixed times, whatever it does: lower than
 what the same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
 due. Before and after it the bare broker carries the same load, for what this machine's stalls do to any broker, and the raw disk gets
-as many bytes in a thousand writes a second, for what its own do. During it the machine's standstills are timed.
+as many bytes in a thousand writes a second, for what its own do. In all three the machine's standstills are timed: where their
+minutes differ in that, the runs cannot be compared.
 """
 
 import contextlib
 import datetime
+import functools
 import json
 import threading
 import time
@@ -48,9 +50,10 @@ def run_group(bench, group):
         highest = _highest(bench, group, broker, int(median(rates)), progress)
         progress.step("steady: the long run, and its floors")
         rate = int(highest * SHARE)
-        _floors(bench, group, rate, 1)
-        _judged_run(bench, group, broker, rate, seconds)
-        _floors(bench, group, rate, 2)
+        watch = functools.partial(_watched, bench, group, rate / max(rates))
+        _floors(bench, group, rate, 1, watch)
+        bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds, watch("standstill", 1)))
+        _floors(bench, group, rate, 2, watch)
     except runner.ERRORS as error:
         bench.failed(group, "70 % load", broker.name, 1, error)
     progress.finish()
@@ -92,41 +95,45 @@ def keeps_up(series, rate):
     return bool(received) and sum(received) >= KEEPS_UP * rate * len(received) and max(late) < BEHIND_US
 
 
-def _floors(bench, group, rate, number):
+def _floors(bench, group, rate, number, watch):
     bench.quiet()
     seconds = 1 if bench.quick else DISK_SECONDS
     with bench.fresh() as directory:
         late = disk.paced(directory, DISK_WRITES, rate * LOAD["size"] // DISK_WRITES, seconds)
     bench.record(group, "70 % load", "raw disk", number, {"per_second": DISK_WRITES, "latency_us": late})
-    _bare_run(bench, group, rate, number)
+    _bare_run(bench, group, rate, number, watch("standstill, bare", number))
 
 
-def _bare_run(bench, group, rate, number):
+def _bare_run(bench, group, rate, number, watch):
     bench.quiet()
     seconds = 1 if bench.quick else BARE_SECONDS
     with bench.fresh() as directory, bench.serving(Bare(BARE), directory) as running:
-        result = _send(bench, running, rate, seconds)
+        with watch:
+            result = _send(bench, running, rate, seconds)
         series = result["said"]["series"]
         bench.record(group, "70 % load", running.broker, number, {**runner.values(result, running.memory_kib()), **judge(series), "rate": rate})
 
 
-def _judged_run(bench, group, broker, rate, seconds):
+@contextlib.contextmanager
+def _watched(bench, group, load, name, number):
+    """Times the machine's standstills meanwhile; `load` is the rate by the quickest that this broker was."""
     with bench.fresh() as directory:
         meter = standstill.Meter(directory)
         try:
-            bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds))
+            yield
         finally:
             stood, watched = meter.end()
     if stood is not None:
-        late = {"p99.99": round(standstill.latency_us(stood, watched, 0.9999), 1)}
-        bench.record(group, "70 % load", "standstill", 1, {"latency_us": late, "standstills": [[round(value, 4) for value in one] for one in stood]})
+        late = {"p99.99": round(standstill.latency_us(stood, watched, 0.9999, load), 1)}
+        bench.record(group, "70 % load", name, number, {"latency_us": late, "standstills": [[round(value, 4) for value in one] for one in stood]})
 
 
-def _long_run(bench, broker, rate, seconds):
+def _long_run(bench, broker, rate, seconds, watch=None):
     bench.quiet()
     with bench.fresh() as directory, bench.serving(broker, directory) as running, _kept(bench, running.url, seconds):
         began = time.time()
-        result = _send(bench, running, rate, seconds)
+        with watch or contextlib.nullcontext():
+            result = _send(bench, running, rate, seconds)
         values = runner.values(result, running.memory_kib())
         series = result["said"]["series"]
         log = running.said()
