@@ -89,7 +89,7 @@ def _why(data, goal):
         return f"p99 of the disk alone is {amount(goal, floor['p99'])}"
     raw = measures(runs.get((goal.row, "raw disk"), []), goal.measure)
     if raw and not goal.at_least and min(raw) > wanted:
-        return f"durable writes to the disk alone never had less than {amount(goal, min(raw))} in the same minutes: that is the floor"
+        return f"durable writes to the disk alone never had less than {amount(goal, min(raw))} in the minutes beside it: that is the floor"
     stood = measures(runs.get((goal.row, "standstill"), []), goal.measure)
     if stood and not goal.at_least and min(stood) > wanted:
         return f"the whole machine stood still so often and long during the run that no broker could have had less than {amount(goal, min(stood))}: that is the floor"
@@ -108,7 +108,7 @@ def _why(data, goal):
     alone += f", the machine's standstills alone would make {amount(goal, min(stood))}" if stood else ""
     alone += f", a run of ours {amount(goal, own)}" if beaten else ""
     verdict = "that is the floor" if forbids else "no floor forbids it"
-    return f"a broker that only reads, syncs and answers had {amount(goal, median(bare))}, at best {amount(goal, best)}, in the same minutes{alone}{against}: {verdict}"
+    return f"a broker that only reads, syncs and answers had {amount(goal, median(bare))}, at best {amount(goal, best)}, in the minutes beside it{alone}{against}: {verdict}"
 
 
 def _together(data, goal, runs):

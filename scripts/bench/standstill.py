@@ -2,7 +2,7 @@
 
 One process per processor, bound to it and before all others (SCHED_FIFO, which needs root), sleeps two milliseconds again
 and again. When all of them woke late together, no other process was let in either, at most the kernel finished something: whoever
-sent a message then waited at least until the end. It costs the broker that is measured a little, and the bare one beside it not.
+sent a message then waited at least until the end. It costs whichever broker is measured a little.
 """
 
 import os
@@ -47,12 +47,11 @@ def together(gaps):
     return common
 
 
-def latency_us(standstills, seconds, share, load=0.0):
+def latency_us(standstills, seconds, share):
     """At best so many microseconds for that share of messages that are due evenly over the time: those due in a standstill
-    wait for its end, and they and the next ones for all before them; `load` is what is due by what can be done at best."""
+    wait for its end."""
     lengths = sorted((length for _, length in standstills), reverse=True)
-    # A standstill makes messages late for its length / (1 - load), evenly from its whole length down to nothing.
-    allowed = (1 - share) * seconds * (1 - load)
+    allowed = (1 - share) * seconds
     for number, length in enumerate(lengths, 1):
         shortest = lengths[number] if number < len(lengths) else 0
         if sum(lengths[:number]) - number * shortest >= allowed:

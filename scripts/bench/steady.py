@@ -3,8 +3,8 @@
 The highest rate is that which the broker keeps up with for a minute when messages come at fixed times, whatever it does: lower than
 what the same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
 due. Before and after it the bare broker carries the same load, for what this machine's stalls do to any broker, and the raw disk gets
-as many bytes in a thousand writes a second, for what its own do. In all three the machine's standstills are timed: where their
-minutes differ in that, the runs cannot be compared.
+as many bytes in a thousand writes a second, for what its own do. While either broker runs the machine's standstills are timed:
+where their minutes differ in that, the runs cannot be compared.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ def run_group(bench, group):
         highest = _highest(bench, group, broker, int(median(rates)), progress)
         progress.step("steady: the long run, and its floors")
         rate = int(highest * SHARE)
-        watch = functools.partial(_watched, bench, group, rate / max(rates))
+        watch = functools.partial(_watched, bench, group)
         _floors(bench, group, rate, 1, watch)
         bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds, watch("standstill", 1)))
         _floors(bench, group, rate, 2, watch)
@@ -115,8 +115,8 @@ def _bare_run(bench, group, rate, number, watch):
 
 
 @contextlib.contextmanager
-def _watched(bench, group, load, name, number):
-    """Times the machine's standstills meanwhile; `load` is the rate by the quickest that this broker was."""
+def _watched(bench, group, name, number):
+    """Times the machine's standstills meanwhile."""
     with bench.fresh() as directory:
         meter = standstill.Meter(directory)
         try:
@@ -124,7 +124,7 @@ def _watched(bench, group, load, name, number):
         finally:
             stood, watched = meter.end()
     if stood is not None:
-        late = {"p99.99": round(standstill.latency_us(stood, watched, 0.9999, load), 1)}
+        late = {"p99.99": round(standstill.latency_us(stood, watched, 0.9999), 1)}
         bench.record(group, "70 % load", name, number, {"latency_us": late, "standstills": [[round(value, 4) for value in one] for one in stood]})
 
 
