@@ -103,7 +103,34 @@ fn every_way_to_send_and_to_acknowledge_is_counted_right() {
             "{flags}: {}",
             run.1
         );
+        assert_counted(flags, &run.1);
     }
+}
+
+/// The counts say what the percentiles say, to a hundredth.
+fn assert_counted(flags: &str, result: &Value) {
+    let counts = result["send_latency_counts"].as_array().expect(flags);
+    let of = |pair: &Value| {
+        (
+            pair[0].as_f64().expect(flags),
+            pair[1].as_u64().expect(flags),
+        )
+    };
+    let counts: Vec<(f64, u64)> = counts.iter().map(of).collect();
+    assert!(counts.is_sorted_by(|a, b| a.0 < b.0), "{flags}: {counts:?}");
+    let total: u64 = counts.iter().map(|(_, count)| count).sum();
+    let Some(p50) = result["send_latency_us"]["p50"].as_f64() else {
+        return assert_eq!(total, 0, "{flags}");
+    };
+    let below = |limit: f64| -> u64 {
+        let some = counts.iter().take_while(|(most, _)| *most < limit);
+        some.map(|(_, count)| count).sum()
+    };
+    assert!(
+        total > 0 && below(p50 * 0.98) <= total / 2,
+        "{flags}: {result}"
+    );
+    assert!(below(p50 * 1.02) >= total / 2, "{flags}: {result}");
 }
 
 #[test]

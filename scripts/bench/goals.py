@@ -87,15 +87,18 @@ def _why(data, goal):
             return f"the busiest thread of the one consumer can take {number(thread, 0)}/s, {number(wanted, 0)} are wanted: that is the floor"
     if goal.measure == "latency_us.p99" and floor and floor["p99"] > wanted:
         return f"p99 of the disk alone is {amount(goal, floor['p99'])}"
-    raw = measures(runs.get((goal.row, "raw disk"), []), goal.measure)
+    row = goal.beside or goal.row
+    raw = measures(runs.get((row, "raw disk"), []), goal.measure)
     if raw and not goal.at_least and min(raw) > wanted:
         return f"durable writes to the disk alone never had less than {amount(goal, min(raw))} in the minutes beside it: that is the floor"
     stood = measures(runs.get((goal.row, "standstill"), []), goal.measure)
     if stood and not goal.at_least and min(stood) > wanted:
         return f"the whole machine stood still so often and long during the run that no broker could have had less than {amount(goal, min(stood))}: that is the floor"
-    bare = measures(runs.get((goal.row, "bare"), []), goal.measure)
+    bare = measures(runs.get((row, "bare"), []), goal.measure)
     if not bare:
         return "no floor forbids it"
+    if goal.beside:
+        return _in_turn(goal, runs[row, "holdfast"], runs[row, "bare"])
     together = _together(data, goal, runs)
     if together and together < wanted:
         return f"the client's CPU and that of a broker that only reads, syncs and answers allow {number(together, 0)}/s, {number(wanted, 0)} are wanted: that is the floor"
@@ -109,6 +112,16 @@ def _why(data, goal):
     alone += f", a run of ours {amount(goal, own)}" if beaten else ""
     verdict = "that is the floor" if forbids else "no floor forbids it"
     return f"a broker that only reads, syncs and answers had {amount(goal, median(bare))}, at best {amount(goal, best)}, in the minutes beside it{alone}{against}: {verdict}"
+
+
+def _in_turn(goal, ours, bare):
+    """Rare stalls of the machine fall on either of the two, so which one was later is chance unless it nearly always is the same: the bare
+    broker is the floor where it missed the goal, and how ours stood beside it is said."""
+    own, least = (measures(runs, goal.measure) for runs in (ours, bare))
+    later = sum(mine > its for runs in zip(ours, bare) for mine, its in zip(runs[0]["turns_us"], runs[1]["turns_us"]))
+    verdict = "that is the floor" if least[0] > goal.limit else "no floor forbids it"
+    return (f"in turn with ours a broker that only reads, syncs and answers had {amount(goal, least[0])}, ours there {amount(goal, own[0])}, "
+            f"the later one in {later} of {len(ours[0]['turns_us'])} turns: {verdict}")
 
 
 def _together(data, goal, runs):

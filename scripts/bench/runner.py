@@ -109,6 +109,6 @@ def values(result, memory):
         "syncs_per_message": per_message(result.get("syncs"), 1),
         "sync_calls": result.get("sync_calls"),
         **memory,
-        **({"said": {key: value for key, value in said.items() if key != "series"}} if said else {}),
+        **({"said": {key: value for key, value in said.items() if key not in ("series", "send_latency_counts")}} if said else {}),
     }
 

@@ -2,22 +2,20 @@
 
 The highest rate is that which the broker keeps up with for a minute when messages come at fixed times, whatever it does: lower than
 what the same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
-due. Before and after it the bare broker carries the same load, for what this machine's stalls do to any broker, and the raw disk gets
-as many bytes in a thousand writes a second, for what its own do. While either broker runs the machine's standstills are timed:
-where their minutes differ in that, the runs cannot be compared.
+due. The machine's standstills are timed meanwhile. Then it takes turns with the bare broker (`turns`), for what this machine's stalls do to any
+broker.
 """
 
 import contextlib
 import datetime
-import functools
 import json
 import threading
 import time
 
 import clients
-import disk
 import runner
 import standstill
+import turns
 from bench import BARE
 from brokers import Bare, Holdfast
 from counting import Counter
@@ -28,9 +26,6 @@ SHARE = 0.7
 STEP, STEPS, STEP_SECONDS = 0.93, 12, 10  # each rate tried is so much of the one before
 KEPT_UP_SECONDS = 60  # one that lasts for a few seconds has to last so long: with maintenance, and in the machine's slow moments
 KEEPS_UP, BEHIND_US = 0.995, 100_000  # messages received of those due; p99 of a second in which it lags behind
-DISK_WRITES = 1_000  # a second, fewer than any broker makes at this load
-BARE_SECONDS = 300  # before the run and as long after it: rare stalls are seen in ten minutes or not at all
-DISK_SECONDS = 60  # of the raw disk, twice as well
 LOAD = {"producers": 8, "consumers": 8, "size": 1024}
 KEPT_RATE = 100
 TRIES, TRY_SECONDS, SECONDS, WARMUP_SECONDS = 3, 20, 600, 5
@@ -40,7 +35,7 @@ DULL = ("connection.", "listener.", "lock.", "recovery.", "master.", "shutdown."
 def run_group(bench, group):
     seconds = 4 if bench.quick else SECONDS
     steps = [("steady: highest rate", TRY_SECONDS + 10)] * TRIES + [("steady: a rate it keeps up with", STEP_SECONDS + 15)] * STEPS
-    progress = Progress([*steps, ("steady: the long run", seconds + 45 + 2 * (BARE_SECONDS + DISK_SECONDS))])
+    progress = Progress([*steps, ("steady: the long run", seconds + 45), ("steady: in turn", turns.estimate(bench))])
     broker = Holdfast(bench.binary, ["--log-level", "info,store=debug"])
     try:
         rates = []
@@ -48,12 +43,11 @@ def run_group(bench, group):
             progress.step("steady: highest rate")
             rates.append(_try(bench, group, broker, number))
         highest = _highest(bench, group, broker, int(median(rates)), progress)
-        progress.step("steady: the long run, and its floors")
+        progress.step("steady: the long run")
         rate = int(highest * SHARE)
-        watch = functools.partial(_watched, bench, group)
-        _floors(bench, group, rate, 1, watch)
-        bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds, watch("standstill", 1)))
-        _floors(bench, group, rate, 2, watch)
+        bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds, _watched(bench, group)))
+        progress.step("steady: in turn")
+        turns.measure(bench, group, [(broker, _loaded(bench, rate, kept=True)), (Bare(BARE), _loaded(bench, rate, kept=False))], rate * LOAD["size"])
     except runner.ERRORS as error:
         bench.failed(group, "70 % load", broker.name, 1, error)
     progress.finish()
@@ -61,7 +55,7 @@ def run_group(bench, group):
 
 def estimate(bench, _group):
     tries = TRIES * (TRY_SECONDS + 10) + STEPS * (STEP_SECONDS + 15) + KEPT_UP_SECONDS + 15
-    return 30 if bench.quick else tries + SECONDS + 45 + 2 * (BARE_SECONDS + DISK_SECONDS)
+    return 30 if bench.quick else tries + SECONDS + 45 + turns.estimate(bench)
 
 
 def _try(bench, group, broker, number):
@@ -95,27 +89,8 @@ def keeps_up(series, rate):
     return bool(received) and sum(received) >= KEEPS_UP * rate * len(received) and max(late) < BEHIND_US
 
 
-def _floors(bench, group, rate, number, watch):
-    bench.quiet()
-    seconds = 1 if bench.quick else DISK_SECONDS
-    with bench.fresh() as directory:
-        late = disk.paced(directory, DISK_WRITES, rate * LOAD["size"] // DISK_WRITES, seconds)
-    bench.record(group, "70 % load", "raw disk", number, {"per_second": DISK_WRITES, "latency_us": late})
-    _bare_run(bench, group, rate, number, watch("standstill, bare", number))
-
-
-def _bare_run(bench, group, rate, number, watch):
-    bench.quiet()
-    seconds = 1 if bench.quick else BARE_SECONDS
-    with bench.fresh() as directory, bench.serving(Bare(BARE), directory) as running:
-        with watch:
-            result = _send(bench, running, rate, seconds)
-        series = result["said"]["series"]
-        bench.record(group, "70 % load", running.broker, number, {**runner.values(result, running.memory_kib()), **judge(series), "rate": rate})
-
-
 @contextlib.contextmanager
-def _watched(bench, group, name, number):
+def _watched(bench, group):
     """Times the machine's standstills meanwhile."""
     with bench.fresh() as directory:
         meter = standstill.Meter(directory)
@@ -125,7 +100,7 @@ def _watched(bench, group, name, number):
             stood, watched = meter.end()
     if stood is not None:
         late = {"p99.99": round(standstill.latency_us(stood, watched, 0.9999), 1)}
-        bench.record(group, "70 % load", name, number, {"latency_us": late, "standstills": [[round(value, 4) for value in one] for one in stood]})
+        bench.record(group, "70 % load", "standstill", 1, {"latency_us": late, "standstills": [[round(value, 4) for value in one] for one in stood]})
 
 
 def _long_run(bench, broker, rate, seconds, watch=None):
@@ -139,6 +114,14 @@ def _long_run(bench, broker, rate, seconds, watch=None):
         log = running.said()
         marks, writes = list(_marks(log, began + WARMUP_SECONDS)), list(_long_writes(log, began + WARMUP_SECONDS))
     return {**values, **judge(series), "rate": rate, "series": series, "marks": marks, "long_writes": writes}
+
+
+def _loaded(bench, rate, kept):
+    """Loads a broker for some seconds; the bare one keeps nothing, so that it is spared that."""
+    def send(running, seconds):
+        with _kept(bench, running.url, seconds) if kept else contextlib.nullcontext():
+            return _send(bench, running, rate, seconds)
+    return send
 
 
 def _send(bench, running, rate, seconds):

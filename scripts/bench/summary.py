@@ -22,6 +22,17 @@ def percentile(values, percent):
     return ordered[max(0, min(len(ordered), int(rank)) - 1)]
 
 
+def percentile_of_counts(counts, percent):
+    """The same for (value, how many) pairs."""
+    pairs = sorted(counts)
+    total, passed = sum(count for _, count in pairs), 0
+    for value, count in pairs:
+        passed += count
+        if passed * 100 >= total * percent:
+            return value
+    return None
+
+
 def spread(values):
     """(median, least, greatest), or None."""
     return (median(values), min(values), max(values)) if values else None

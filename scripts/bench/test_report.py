@@ -20,6 +20,7 @@ import steady
 import summary
 import tables
 import takeover
+import turns
 import workloads
 
 
@@ -115,6 +116,21 @@ class Goals(unittest.TestCase):
         judge = lambda stood: goals.judge(data(steady=[("70", "holdfast", late(30_000)), ("70", "standstill", late(stood)), ("70", "bare", late(8_000))]), [goal])[0].why
         self.assertIn("could have had less than 12,000 us: that is the floor", judge(12_000))
         self.assertIn("the machine's standstills alone would make 7,000 us: no floor forbids it", judge(7_000))
+
+    def test_a_bare_broker_that_took_turns_is_the_floor_where_it_missed_the_goal_too(self):
+        goal = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False, beside="70, in turn")
+        late = lambda value, *each: {"latency_us": {"p99.99": value}, "turns_us": each}
+        judge = lambda bare: goals.judge(data(steady=[("70", "holdfast", late(30_000)), ("70", "bare", late(1)),
+                                                      ("70, in turn", "holdfast", late(14_000, 9_000, 20_000, 8_000)), ("70, in turn", "bare", bare)]), [goal])[0].why
+        self.assertEqual(judge(late(15_000, 12_000, 11_000, 7_000)), "in turn with ours a broker that only reads, syncs and answers had 15,000 us, "
+                         "ours there 14,000 us, the later one in 2 of 3 turns: that is the floor")
+        self.assertTrue(judge(late(9_900, 1, 1, 1)).endswith("the later one in 3 of 3 turns: no floor forbids it"))
+
+    def test_turns_count_together(self):
+        turn = lambda rate, *counts: {"messages": 3, "seconds": 2.0, "client_cpu_seconds": 1, "cpu_seconds": 4, "per_second": rate, "said": {"send_latency_counts": counts}}
+        found = turns.together([turn(5, (100, 98), (900, 1)), turn(7, (100, 99), (400, 2)), turn(6)])
+        self.assertEqual((found["messages"], found["seconds"], found["cpu_seconds"], found["per_second"]), (9, 6.0, 12, 6))
+        self.assertEqual((found["latency_us"]["p50"], found["latency_us"]["p99"], found["latency_us"]["p99.9"]), (100, 400, 900))
 
     def test_standstills_are_common_to_all_processors(self):
         self.assertEqual(standstill.together([[(1, 5), (8, 9)], [(4, 6), (7, 8)]]), [(4, 5)])

@@ -108,6 +108,7 @@ class Goal:
     statistic: str = "median"  # of Holdfast's runs; or p99
     against: str | None = None  # divide by this broker's median of the same row
     beyond: str | None = None  # subtract the same statistic of this row
+    beside: str | None = None  # the row in which we and the floors took turns, where it is another
     text: str = ""
 
 
@@ -136,7 +137,7 @@ GOALS = [
     Goal("startup", "empty directory", "idle_rss_kib", 25 * 1000**2 / 1024, False, text="idle <= 25 MB"),
     Goal("backlog", "10,000,000 queued", "rss_kib", 400 * 1000**2 / 1024, False, text="<= 400 MB"),
     Goal("steady", "70 % load", "worst_of_median", 0.5, text="no second below half of the median"),
-    Goal("steady", "70 % load", "latency_us.p99.99", 10_000, False, text="p99.99 <= 10 ms"),
+    Goal("steady", "70 % load", "latency_us.p99.99", 10_000, False, beside="70 % load, in turn", text="p99.99 <= 10 ms"),
     Goal("proof", "every send", "passed", 1, text="holds"),
 ]
 

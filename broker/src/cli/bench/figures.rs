@@ -148,6 +148,11 @@ impl Figures {
     }
 }
 
+/// None yet, with as many digits as a second's.
+pub(super) fn coarse() -> Latencies {
+    histogram(DIGITS_OF_A_SECOND)
+}
+
 fn histogram<C: hdrhistogram::Counter>(digits: u8) -> Histogram<C> {
     let most = nanoseconds(LONGEST_LATENCY);
     // A microsecond is as fine as anybody asks.
