@@ -13,7 +13,7 @@ import standstill
 from summary import median, percentile, percentile_of_counts
 
 ROW = "70 % load, in turn"
-TURNS, SECONDS, DISK_SECONDS = 10, 60, 15
+TURNS, SECONDS, DISK_SECONDS = 5, 60, 15
 OVERHEAD_SECONDS = 8  # of a turn: warm-up, and the wait until the machine is quiet
 SHARES = {f"p{share:g}": share for share in (50, 90, 99, 99.9, 99.99)}
 DISK_WRITES = 1_000  # a second, fewer than any broker makes at this load

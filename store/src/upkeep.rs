@@ -1,8 +1,8 @@
 //! The maintenance thread: checkpoints, removing segments nothing lives in, and moving what lives in sparse ones.
 //!
 //! Works beside the committing thread and never writes the journal itself. Deletes only what lies before a stable
-//! checkpoint, and only after verifying that this process is still the holder. It may not slow down committing by more than
-//! half: what it writes there is paced. When the store ends it begins nothing more, and leaves to the next start what it
+//! checkpoint, and only after verifying that this process is still the holder. It may slow down committing by a fifth, and by
+//! half while it lags behind: everything but checkpoints is done in small pieces with rests. When the store ends it begins nothing more, and leaves to the next start what it
 //! cannot finish at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -370,12 +370,14 @@ impl<T> Upkeep<T> {
         }
     }
 
-    /// What is moved, read or given back here makes clients wait for the disk: half of the time belongs to them, unless they
-    /// wait for the room that it gives.
     fn let_others_commit(&self, began: Instant) {
-        if !self.core.counters.wants_room() {
-            self.core.signals.pace(began.elapsed());
-        }
+        let (wants_room, is_late) = (
+            self.core.counters.wants_room(),
+            self.core.is_checkpoint_due(1),
+        );
+        self.core
+            .signals
+            .pace(began.elapsed() * rest(wants_room, is_late));
     }
 
     fn sweep_producers(&self, wanted_room: bool) -> Result<()> {
@@ -387,5 +389,29 @@ impl<T> Upkeep<T> {
             self.core
                 .with_index(|applied| applied.index.producer(producer))
         })
+    }
+}
+
+/// For how many times as long as a piece took it is left alone. What is moved, read or given back makes clients wait for the disk
+/// and for a processor: most of the time belongs to them, half of it when the next checkpoint is due before this round is through,
+/// none while they wait for the room that it gives.
+fn rest(wants_room: bool, is_late: bool) -> u32 {
+    match (wants_room, is_late) {
+        (true, _) => 0,
+        (false, true) => 1,
+        (false, false) => limits::UPKEEP_REST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_have_most_of_the_time_unless_it_costs_them_more() {
+        assert_eq!(rest(false, false), limits::UPKEEP_REST);
+        assert_eq!(rest(false, true), 1, "a recovery would take longer");
+        assert_eq!(rest(true, false), 0);
+        assert_eq!(rest(true, true), 0);
     }
 }
