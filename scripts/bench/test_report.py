@@ -124,7 +124,8 @@ class Goals(unittest.TestCase):
                                                       ("70, in turn", "holdfast", late(14_000, 9_000, 20_000, 8_000)), ("70, in turn", "bare", bare)]), [goal])[0].why
         self.assertEqual(judge(late(15_000, 12_000, 11_000, 7_000)), "in turn with ours a broker that only reads, syncs and answers had 15,000 us, "
                          "ours there 14,000 us, the later one in 2 of 3 turns: that is the floor")
-        self.assertTrue(judge(late(9_900, 1, 1, 1)).endswith("the later one in 3 of 3 turns: no floor forbids it"))
+        self.assertTrue(judge(late(9_900, 12_000, 1, 9_000)).endswith("the later one in 1 of 3 turns: no floor forbids it"), "it did not miss it")
+        self.assertTrue(judge(late(15_000, 1, 1, 7_000)).endswith("the later one in 3 of 3 turns: no floor forbids it"), "ours adds to it")
 
     def test_turns_count_together(self):
         turn = lambda rate, *counts: {"messages": 3, "seconds": 2.0, "client_cpu_seconds": 1, "cpu_seconds": 4, "per_second": rate, "said": {"send_latency_counts": counts}}
