@@ -89,7 +89,8 @@ def _why(data, goal):
         return f"p99 of the disk alone is {amount(goal, floor['p99'])}"
     row = goal.beside or goal.row
     raw = measures(runs.get((row, "raw disk"), []), goal.measure)
-    if raw and not goal.at_least and min(raw) > wanted:
+    quickest = min([*measures(runs.get((row, "holdfast"), []), goal.measure), *measures(runs.get((row, "bare"), []), goal.measure)], default=0)
+    if raw and not goal.at_least and wanted < min(raw) <= quickest:
         return f"durable writes to the disk alone never had less than {amount(goal, min(raw))} in the minutes beside it: that is the floor"
     stood = measures(runs.get((goal.row, "standstill"), []), goal.measure)
     if stood and not goal.at_least and min(stood) > wanted:

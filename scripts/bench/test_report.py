@@ -109,6 +109,7 @@ class Goals(unittest.TestCase):
         judge = lambda raw: goals.judge(data(steady=[("70", "holdfast", late(30_000)), ("70", "raw disk", late(raw))]), [goal])[0].why
         self.assertIn("never had less than 12,000 us in the minutes beside it: that is the floor", judge(12_000))
         self.assertEqual(judge(9_000), "no floor forbids it")
+        self.assertEqual(judge(31_000), "no floor forbids it", "ours was quicker than the disk in its minutes")
 
     def test_standstills_of_the_machine_may_be_the_floor(self):
         goal = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False)
