@@ -29,6 +29,8 @@ pub(crate) struct Inbox<T> {
 struct State<T> {
     gate: Gate,
     sleeping: bool,
+    /// When it wakes up by itself.
+    wakes_at: Option<Instant>,
     /// While the committing thread gathers: it sleeps until so many wait in `filling`.
     wanted: usize,
     filling: Chunk<T>,
@@ -84,6 +86,7 @@ impl<T> Inbox<T> {
         let state = State {
             gate: Gate::Open,
             sleeping: false,
+            wakes_at: None,
             wanted: 0,
             filling: Chunk::new(),
             awaited: false,
@@ -116,14 +119,14 @@ impl<T> Inbox<T> {
             return Err(Error::Closed);
         }
         self.pending.fetch_add(work.bytes(), Ordering::Relaxed);
-        // Who sleeps without a limit has to learn of the first one.
         let first = state.unawaited_until.is_none();
         if state.full && !work.is_ordered() {
             state.urgent.add(work, token);
         } else {
             state.fill(work, token, self.max_batch);
         }
-        let wake = state.sleeping && (first || state.is_hurried()) && state.is_worth_waking();
+        let is_news = (first && !state.wakes_in_time()) || state.is_hurried();
+        let wake = state.sleeping && is_news && state.is_worth_waking();
         if wake {
             state.sleeping = false;
         }
@@ -144,7 +147,8 @@ impl<T> Inbox<T> {
         locked(&self.state).filling.tokens.len()
     }
 
-    /// Waits for something to do; nothing if there was none until this time.
+    /// Waits for something to do; nothing if there was none until this time. Whoever has such a time is busy, and sleeps in
+    /// naps then: what nobody waits for needs no waking up.
     pub(crate) fn next(&self, until: Option<Instant>) -> Option<Next<T>> {
         let mut state = locked(&self.state);
         loop {
@@ -152,8 +156,10 @@ impl<T> Inbox<T> {
             if next.is_some() || until.is_some_and(|until| until <= Instant::now()) {
                 return next;
             }
+            let nap = until.map(|until| until.min(Instant::now() + limits::UNAWAITED_WAIT));
             state.sleeping = true;
-            state = match state.sleep_until().into_iter().chain(until).min() {
+            state.wakes_at = state.sleep_until().into_iter().chain(nap).min();
+            state = match state.wakes_at {
                 None => self
                     .wake
                     .wait(state)
@@ -165,6 +171,7 @@ impl<T> Inbox<T> {
                 }
             };
             state.sleeping = false;
+            state.wakes_at = None;
         }
     }
 
@@ -328,6 +335,12 @@ impl<T> State<T> {
         self.unawaited_until = None;
         let next = self.spare.pop().unwrap_or_else(Chunk::new);
         std::mem::replace(&mut self.filling, next)
+    }
+
+    /// Whether the committing thread wakes up before what nobody waits for has to go.
+    fn wakes_in_time(&self) -> bool {
+        self.unawaited_until
+            .is_none_or(|until| self.wakes_at.is_some_and(|at| at <= until))
     }
 
     /// Whether there is more than what nobody waits for.

@@ -349,6 +349,38 @@ fn only_the_first_that_nobody_waits_for_wakes_anyone() {
 }
 
 #[test]
+fn who_wakes_up_in_time_is_not_woken_for_what_nobody_waits_for() {
+    let is_woken = |wakes_at: Option<Instant>, token: Option<u64>| {
+        let inbox = Inbox::new(1 << 20);
+        let mut state = locked(&inbox.state);
+        (state.sleeping, state.wakes_at) = (true, wakes_at);
+        drop(state);
+        inbox.submit(&removal(1), token).expect("open");
+        !locked(&inbox.state).sleeping
+    };
+    let (soon, late) = (Instant::now(), Instant::now() + Duration::from_secs(600));
+    assert!(!is_woken(Some(soon), None));
+    assert!(is_woken(Some(late), None));
+    assert!(is_woken(None, None), "it sleeps without a limit");
+    assert!(is_woken(Some(soon), Some(1)), "somebody waits");
+}
+
+#[test]
+fn who_is_busy_sleeps_in_naps_and_takes_what_nobody_waits_for_after_one() {
+    let inbox = Inbox::<u64>::new(1 << 20);
+    let far = Instant::now() + Duration::from_secs(600);
+    std::thread::scope(|scope| {
+        let taken = scope.spawn(|| inbox.next(Some(far)).is_some());
+        until_gathering(&inbox);
+        let wakes_at = locked(&inbox.state).wakes_at;
+        inbox.submit(&removal(1), None).expect("open");
+        assert!(taken.join().expect("no panic"));
+        assert!(wakes_at <= Some(Instant::now() + limits::UNAWAITED_WAIT));
+        assert!(Instant::now() < far);
+    });
+}
+
+#[test]
 fn a_close_takes_along_what_nobody_waits_for() {
     let inbox = Inbox::<u64>::new(1 << 20);
     inbox.submit(&removal(1), None).expect("open");
