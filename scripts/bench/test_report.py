@@ -110,6 +110,8 @@ class Goals(unittest.TestCase):
         self.assertIn("never had less than 12,000 us in the minutes beside it: that is the floor", judge(12_000))
         self.assertEqual(judge(9_000), "no floor forbids it")
         self.assertEqual(judge(31_000), "no floor forbids it", "ours was quicker than the disk in its minutes")
+        runs = [("70", broker, late(value)) for broker, value in (("holdfast", 30_000), ("raw disk", 12_000), ("bare", 9_000))]
+        self.assertTrue(goals.judge(data(steady=runs), [goal])[0].why.endswith("no floor forbids it"), "the bare broker was")
 
     def test_standstills_of_the_machine_may_be_the_floor(self):
         goal = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False)

@@ -122,6 +122,7 @@ pub(crate) const OVERSLEEP: Duration = Duration::from_micros(100);
 /// Buffers that go round between callers and the committing thread: one filled, one written, one to spare.
 pub(crate) const SPARE_CHUNKS: usize = 2;
 /// What nobody waits for goes to disk this late, after the write under way: acknowledgements alone make a thousand batches a second then.
+/// No longer is a nap of a busy committing thread, which need not be woken for them.
 pub(crate) const UNAWAITED_WAIT: Duration = Duration::from_millis(1);
 /// How often a full journal is tried again when nobody reports that space came back.
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(100);
