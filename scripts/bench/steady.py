@@ -2,7 +2,7 @@
 
 The highest rate is that which the broker keeps up with for a minute when messages come at fixed times, whatever it does: lower than
 what the same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
-due. The machine's standstills are timed meanwhile. Then it takes turns with the bare broker (`turns`), for what this machine's stalls do to any
+due. The machine's standstills are timed meanwhile, and what the disk does to another program. Then it takes turns with the bare broker (`turns`), for what this machine's stalls do to any
 broker.
 """
 
@@ -16,6 +16,7 @@ import clients
 import runner
 import standstill
 import turns
+import witness
 from bench import BARE
 from brokers import Bare, Holdfast
 from counting import Counter
@@ -45,7 +46,11 @@ def run_group(bench, group):
         highest = _highest(bench, group, broker, int(median(rates)), progress)
         progress.step("steady: the long run")
         rate = int(highest * SHARE)
-        bench.record(group, "70 % load", broker.name, 1, _long_run(bench, broker, rate, seconds, _watched(bench, group)))
+        with bench.fresh() as directory:
+            watch = _Watch(directory)
+            run = _long_run(bench, broker, rate, seconds, watch)
+        bench.record(group, "70 % load", broker.name, 1, run)
+        watch.record(bench, group, run)
         progress.step("steady: in turn")
         turns.measure(bench, group, [(broker, _loaded(bench, rate, kept=True)), (Bare(BARE), _loaded(bench, rate, kept=False))], rate * LOAD["size"])
     except runner.ERRORS as error:
@@ -89,18 +94,36 @@ def keeps_up(series, rate):
     return bool(received) and sum(received) >= KEEPS_UP * rate * len(received) and max(late) < BEHIND_US
 
 
-@contextlib.contextmanager
-def _watched(bench, group):
-    """Times the machine's standstills meanwhile."""
-    with bench.fresh() as directory:
-        meter = standstill.Meter(directory)
-        try:
-            yield
-        finally:
-            stood, watched = meter.end()
-    if stood is not None:
-        late = {"p99.99": round(standstill.latency_us(stood, watched, 0.9999), 1)}
-        bench.record(group, "70 % load", "standstill", 1, {"latency_us": late, "standstills": [[round(value, 4) for value in one] for one in stood]})
+class _Watch:
+    """Times the machine's standstills meanwhile, and the disk's stalls."""
+
+    def __init__(self, directory):
+        self.directory, self.stood, self.writes, self.watched = directory, None, None, 0
+
+    def __enter__(self):
+        self.meters = standstill.Meter(self.directory), witness.Meter(self.directory)
+
+    def __exit__(self, *_):
+        self.stood, self.watched = self.meters[0].end()
+        self.writes = self.meters[1].end()
+
+    def record(self, bench, group, run):
+        if self.stood is not None:
+            late = {"p99.99": round(standstill.latency_us(self.stood, self.watched, 0.9999), 1)}
+            found = [[round(value, 4) for value in one] for one in self.stood]
+            bench.record(group, "70 % load", "standstill", 1, {"latency_us": late, "standstills": found})
+        if self.writes:
+            bench.record(group, "70 % load", "witness", 1, witnessed(self.writes, self.watched, run))
+
+
+def witnessed(writes, seconds, run):
+    """What the disk's stalls alone make of a percentile, and what they leave of our worst second."""
+    received = run["series"]["received"][:-1]
+    worst = received.index(min(received)) if received else 0
+    most = witness.could_send(writes, run["measured_from"] + worst, LOAD["producers"])
+    left = {"worst_of_median": most / run["rate"]} if most else {}
+    stalls = [[round(began - run["measured_from"], 3), round(took, 4)] for began, took in writes if took >= witness.STALL]
+    return {"latency_us": {"p99.99": round(witness.stalls_us(writes, seconds, 0.9999), 1)}, **left, "stalls": stalls}
 
 
 def _long_run(bench, broker, rate, seconds, watch=None):
@@ -113,7 +136,7 @@ def _long_run(bench, broker, rate, seconds, watch=None):
         series = result["said"]["series"]
         log = running.said()
         marks, writes = list(_marks(log, began + WARMUP_SECONDS)), list(_long_writes(log, began + WARMUP_SECONDS))
-    return {**values, **judge(series), "rate": rate, "series": series, "marks": marks, "long_writes": writes}
+    return {**values, **judge(series), "rate": rate, "measured_from": began + WARMUP_SECONDS, "series": series, "marks": marks, "long_writes": writes}
 
 
 def _loaded(bench, rate, kept):

@@ -21,6 +21,7 @@ import summary
 import tables
 import takeover
 import turns
+import witness
 import workloads
 
 
@@ -119,6 +120,38 @@ class Goals(unittest.TestCase):
         judge = lambda stood: goals.judge(data(steady=[("70", "holdfast", late(30_000)), ("70", "standstill", late(stood)), ("70", "bare", late(8_000))]), [goal])[0].why
         self.assertIn("could have had less than 12,000 us: that is the floor", judge(12_000))
         self.assertIn("the machine's standstills alone would make 7,000 us: no floor forbids it", judge(7_000))
+
+    def test_what_the_disk_did_to_another_program_may_be_the_floor(self):
+        late = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False)
+        worst = workloads.Goal("steady", "70", "worst_of_median", 0.5)
+        ours = {"latency_us": {"p99.99": 30_000}, "worst_of_median": 0.2}
+        judge = lambda goal, stall, left: goals.judge(data(steady=[("70", "holdfast", ours), ("70", "bare", {"latency_us": {"p99.99": 8_000}}),
+                                                                   ("70", "witness", {"latency_us": {"p99.99": stall}, "worst_of_median": left})]), [goal])[0].why
+        self.assertIn("could have had less than 12,000 us: that is the floor", judge(late, 12_000, 1.5))
+        self.assertTrue(judge(late, 9_000, 0.1).endswith("no floor forbids it"))
+        self.assertIn("could have sent 0.40 of it at most: that is the floor", judge(worst, 12_000, 0.4))
+        self.assertTrue(judge(worst, 12_000, 0.6).endswith("no floor forbids it"), "half of it could be sent")
+
+    def test_a_witness_bounds_what_producers_who_wait_can_send(self):
+        quick = [(at / 100, 0.001) for at in range(300)]
+        self.assertAlmostEqual(witness.could_send(quick, 1, 8), 8_000)
+        slow = [(at / 100, 0.01 if 100 <= at < 150 else 0.001) for at in range(300)]
+        self.assertAlmostEqual(witness.could_send(slow, 1, 8), 4_400, msg="half a second at a tenth of the speed")
+        stalled = [(0.5, 0.001), (1.2, 0.7), (1.9, 0.001), (2.5, 0.001)]
+        self.assertAlmostEqual(witness.could_send(stalled, 1, 8), 8 * (0.2 / 0.001 + 0.7 / 0.7 + 0.1 / 0.001), msg="what it leaves before and after")
+        self.assertIsNone(witness.could_send(quick, 7, 8))
+
+    def test_a_witness_stalls_count_by_their_length(self):
+        writes = [(0, 0.0001), (1, 5.0), (7, 0.0019)]
+        self.assertAlmostEqual(witness.stalls_us(writes, 10, 0.9), 4e6)
+        self.assertEqual(witness.stalls_us(writes[::2], 10, 0.9999), 0, "short ones are the load's own")
+
+    def test_a_witness_is_asked_for_our_worst_second(self):
+        run = {"series": {"received": [100, 100, 10, 100, 3]}, "measured_from": 1000.0, "rate": 100}
+        writes = [(1000 + at / 100, 0.25 if 200 <= at < 300 else 0.001) for at in range(500)]
+        found = steady.witnessed(writes, 5, run)
+        self.assertAlmostEqual(found["worst_of_median"], 8 / 0.25 / 100, msg="the last second is cut off by the end")
+        self.assertEqual((len(found["stalls"]), found["stalls"][0]), (100, [2.0, 0.25]))
 
     def test_a_bare_broker_that_took_turns_is_the_floor_where_it_missed_the_goal_too(self):
         goal = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False, beside="70, in turn")
