@@ -5,6 +5,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
@@ -145,6 +146,12 @@ class Goals(unittest.TestCase):
         writes = [(0, 0.0001), (1, 5.0), (7, 0.0019)]
         self.assertAlmostEqual(witness.stalls_us(writes, 10, 0.9), 4e6)
         self.assertEqual(witness.stalls_us(writes[::2], 10, 0.9999), 0, "short ones are the load's own")
+
+    def test_a_witness_that_may_not_go_before_all_others_says_nothing(self):
+        with tempfile.TemporaryDirectory() as directory:
+            with unittest.mock.patch.object(sys, "executable", "/bin/false"):
+                meter = witness.Meter(directory)
+            self.assertIsNone(meter.end())
 
     def test_a_witness_is_asked_for_our_worst_second(self):
         run = {"series": {"received": [100, 100, 10, 100, 3]}, "measured_from": 1000.0, "rate": 100}

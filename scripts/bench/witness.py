@@ -4,6 +4,7 @@ Before all others on its processor (SCHED_FIFO, which needs root), so that only 
 what any broker's writes have to wait for, whoever causes it; the load's own are too short to matter where it counts stalls.
 """
 
+import contextlib
 import mmap
 import os
 import pathlib
@@ -12,7 +13,7 @@ import sys
 import time
 
 from disk import BLOCK
-from process import Process
+from process import Failed, Process
 from standstill import latency_us
 
 STEP = 0.01
@@ -27,7 +28,8 @@ class Meter:
     def __init__(self, directory):
         self.note = pathlib.Path(directory) / "witness"
         self.program = Process([sys.executable, __file__, f"{self.note}.dat"], self.note)
-        self.program.wait_for("^ready")
+        with contextlib.suppress(Failed):  # `end` says so
+            self.program.wait_for("^ready")
 
     def end(self):
         """Each write: when it began (seconds since 1970), and how many seconds it took; None where it could not go before all others."""
