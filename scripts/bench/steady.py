@@ -2,8 +2,8 @@
 
 The highest rate is that which the broker keeps up with for a minute when messages come at fixed times, whatever it does: lower than
 what the same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
-due. The machine's standstills are timed meanwhile, and what the disk does to another program. Then it takes turns with the bare broker (`turns`), for what this machine's stalls do to any
-broker.
+due. The machine's standstills are timed meanwhile, and what the disk does to another program. Then it takes turns with the bare
+broker (`turns`), for what this machine's stalls do to any broker.
 """
 
 import contextlib

@@ -122,16 +122,13 @@ class Goals(unittest.TestCase):
         self.assertIn("could have had less than 12,000 us: that is the floor", judge(12_000))
         self.assertIn("the machine's standstills alone would make 7,000 us: no floor forbids it", judge(7_000))
 
-    def test_what_the_disk_did_to_another_program_may_be_the_floor(self):
+    def test_what_the_disk_did_to_a_witness_is_no_floor(self):
         late = workloads.Goal("steady", "70", "latency_us.p99.99", 10_000, False)
         worst = workloads.Goal("steady", "70", "worst_of_median", 0.5)
-        ours = {"latency_us": {"p99.99": 30_000}, "worst_of_median": 0.2}
-        judge = lambda goal, stall, left: goals.judge(data(steady=[("70", "holdfast", ours), ("70", "bare", {"latency_us": {"p99.99": 8_000}}),
-                                                                   ("70", "witness", {"latency_us": {"p99.99": stall}, "worst_of_median": left})]), [goal])[0].why
-        self.assertIn("could have had less than 12,000 us: that is the floor", judge(late, 12_000, 1.5))
-        self.assertTrue(judge(late, 9_000, 0.1).endswith("no floor forbids it"))
-        self.assertIn("could have sent 0.40 of it at most: that is the floor", judge(worst, 12_000, 0.4))
-        self.assertTrue(judge(worst, 12_000, 0.6).endswith("no floor forbids it"), "half of it could be sent")
+        runs = [("70", "holdfast", {"latency_us": {"p99.99": 30_000}, "worst_of_median": 0.2}), ("70", "witness", {"latency_us": {"p99.99": 20_000}, "worst_of_median": 0.3})]
+        for goal in (late, worst):
+            verdict = goals.judge(data(steady=runs), [goal])[0]
+            self.assertEqual((verdict.reached, verdict.why), (False, "no floor forbids it"), "it may have waited behind our own writes")
 
     def test_a_witness_bounds_what_producers_who_wait_can_send(self):
         quick = [(at / 100, 0.001) for at in range(300)]
@@ -145,7 +142,7 @@ class Goals(unittest.TestCase):
     def test_a_witness_stalls_count_by_their_length(self):
         writes = [(0, 0.0001), (1, 5.0), (7, 0.0019)]
         self.assertAlmostEqual(witness.stalls_us(writes, 10, 0.9), 4e6)
-        self.assertEqual(witness.stalls_us(writes[::2], 10, 0.9999), 0, "short ones are the load's own")
+        self.assertEqual(witness.stalls_us(writes[::2], 10, 0.9999), 0, "short ones do not count")
 
     def test_a_witness_that_may_not_go_before_all_others_says_nothing(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -1,7 +1,7 @@
 """What the disk does to anybody in the very seconds of a run: a program of its own that makes a few small writes durable beside the load.
 
-Before all others on its processor (SCHED_FIFO, which needs root), so that only the disk, or a machine that stands still, makes it late. It sees
-what any broker's writes have to wait for, whoever causes it; the load's own are too short to matter where it counts stalls.
+Before all others on its processor (SCHED_FIFO, which needs root), so that only the disk, or a machine that stands still, makes it late. It shows
+when the disk was slow, not who made it so: the broker's own reads and writes are on the same disk, so it is no floor.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from standstill import latency_us
 
 STEP = 0.01
 FILE_BYTES = 1 << 20
-STALL = 0.002  # shorter ones are the load's own doing, too
+STALL = 0.002  # shorter ones are too many to keep
 LIMIT_SECONDS = 3600
 
 
@@ -40,7 +40,7 @@ class Meter:
 
 
 def stalls_us(writes, seconds, share):
-    """At best so many microseconds for that share of messages that are due evenly over the time: those due in a stall wait for its end."""
+    """What that share of messages, due evenly over the time, would take if those due in a stall waited for its end and nothing else."""
     return latency_us([(began, took) for began, took in writes if took >= STALL], seconds, share)
 
 
