@@ -2,8 +2,8 @@
 
 The highest rate is that which the broker keeps up with for a minute when messages come at fixed times, whatever it does: lower than
 what the same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
-due. The machine's standstills are timed meanwhile, and what the disk does to another program. Then it takes turns with the bare
-broker (`turns`), for what this machine's stalls do to any broker.
+due. The machine's standstills are timed meanwhile, what the disk does to another program, and how much of the processors the host takes
+away. Then it takes turns with the bare broker (`turns`), for what this machine's stalls do to any broker.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import time
 import clients
 import runner
 import standstill
+import stolen
 import turns
 import witness
 from bench import BARE
@@ -49,7 +50,7 @@ def run_group(bench, group):
         with bench.fresh() as directory:
             watch = _Watch(directory)
             run = _long_run(bench, broker, rate, seconds, watch)
-        bench.record(group, "70 % load", broker.name, 1, run)
+        bench.record(group, "70 % load", broker.name, 1, {**run, "stolen": taken_away(watch.stolen, run)})
         watch.record(bench, group, run)
         progress.step("steady: in turn")
         turns.measure(bench, group, [(broker, _loaded(bench, rate, kept=True)), (Bare(BARE), _loaded(bench, rate, kept=False))], rate * LOAD["size"])
@@ -95,17 +96,17 @@ def keeps_up(series, rate):
 
 
 class _Watch:
-    """Times the machine's standstills meanwhile, and the disk's stalls."""
+    """Times the machine's standstills meanwhile, and the disk's stalls, and counts what the host takes away."""
 
     def __init__(self, directory):
-        self.directory, self.stood, self.writes, self.watched = directory, None, None, 0
+        self.directory, self.stood, self.writes, self.stolen, self.watched = directory, None, None, [], 0
 
     def __enter__(self):
-        self.meters = standstill.Meter(self.directory), witness.Meter(self.directory)
+        self.meters = standstill.Meter(self.directory), witness.Meter(self.directory), stolen.Meter()
 
     def __exit__(self, *_):
         self.stood, self.watched = self.meters[0].end()
-        self.writes = self.meters[1].end()
+        self.writes, self.stolen = self.meters[1].end(), self.meters[2].end()
 
     def record(self, bench, group, run):
         if self.stood is not None:
@@ -124,6 +125,15 @@ def witnessed(writes, seconds, run):
     left = {"worst_of_median": most / run["rate"]} if most else {}
     stalls = [[round(began - run["measured_from"], 3), round(took, 4)] for began, took in writes if took >= witness.STALL]
     return {"latency_us": {"p99.99": round(witness.stalls_us(writes, seconds, 0.9999), 1)}, **left, "stalls": stalls}
+
+
+def taken_away(seen, run):
+    """The share of the processors that the host took: in all, in the ten seconds with the latest messages, and second by second."""
+    late = run["series"]["send_p99_us"][:-1]
+    series = stolen.by_second(seen, run["measured_from"], len(late))
+    known = [(late_us, share) for late_us, share in zip(late, series) if share is not None]
+    latest = [share for _, share in sorted(known, reverse=True)[:10]]
+    return {"share": round(stolen.share(seen), 4), "latest_seconds": round(sum(latest) / max(1, len(latest)), 4), "series": series}
 
 
 def _long_run(bench, broker, rate, seconds, watch=None):

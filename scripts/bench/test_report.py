@@ -17,6 +17,7 @@ import plot
 import report
 import results
 import standstill
+import stolen
 import steady
 import summary
 import tables
@@ -172,6 +173,20 @@ class Goals(unittest.TestCase):
         found = turns.together([turn(5, (100, 98), (900, 1)), turn(7, (100, 99), (400, 2)), turn(6)])
         self.assertEqual((found["messages"], found["seconds"], found["cpu_seconds"], found["per_second"]), (9, 6.0, 12, 6))
         self.assertEqual((found["latency_us"]["p50"], found["latency_us"]["p99"], found["latency_us"]["p99.9"]), (100, 400, 900))
+
+    def test_what_the_host_took_is_read_from_the_line_of_all_processors(self):
+        self.assertEqual(stolen.parse("cpu  10 1 20 60 2 0 3 4 50 60\ncpu0 1 1 1 1 1 1 1 1 1 1\n"), (4, 100))
+        self.assertEqual(stolen.share([(0, 10, 100), (1, 15, 150), (2, 40, 200)]), 0.3)
+
+    def test_what_the_host_took_is_told_of_our_latest_seconds(self):
+        seen = [(100.4 + second, stolen_by_then, 200 * second) for second, stolen_by_then in enumerate([0, 9, 9, 109, 109])]
+        run = {"series": {"send_p99_us": [1, 2, 90_000, 3]}, "measured_from": 101}
+        self.assertEqual(stolen.by_second(seen, 101, 4), [0, 0.5, 0, None])
+        self.assertEqual(steady.taken_away(seen, {**run, "series": {"send_p99_us": [1, 90_000, 2, 3]}})["series"], [0, 0.5, 0])
+        late = list(range(100, 120))
+        seen = [(101 + second, 20 * max(0, second - 10), 200 * second) for second in range(21)]
+        found = steady.taken_away(seen, {**run, "series": {"send_p99_us": [*late, 0]}})
+        self.assertEqual((found["share"], found["latest_seconds"]), (0.05, 0.1))
 
     def test_standstills_are_common_to_all_processors(self):
         self.assertEqual(standstill.together([[(1, 5), (8, 9)], [(4, 6), (7, 8)]]), [(4, 5)])

@@ -2,7 +2,8 @@
 
 Each is one process with one directory for all of its turns, so that whatever it does about its journal goes on from one to the next; while the
 other has its turn it has no load. Who begins changes. After each pair the raw disk has its turn. Recorded is one run of each: the
-percentiles of all its turns together, and the p99.99 of each of them. It judges nothing.
+percentiles of all its turns together, and the p99.99 of each of them with the share of the processors that the host took away meanwhile. It
+judges nothing.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import contextlib
 import disk
 import runner
 import standstill
+import stolen
 from summary import median, percentile, percentile_of_counts
 
 ROW = "70 % load, in turn"
@@ -56,16 +58,17 @@ class _Side:
     def __init__(self, bench, stack, broker, send):
         self.bench, self.send = bench, send
         self.running = stack.enter_context(bench.serving(broker, stack.enter_context(bench.fresh())))
-        self.results, self.stood, self.watched = [], [], 0
+        self.results, self.stolen, self.stood, self.watched = [], [], [], 0
 
     def take(self, seconds):
         self.bench.quiet()
         with self.bench.fresh() as directory:
-            meter = standstill.Meter(directory)
+            meter, host = standstill.Meter(directory), stolen.Meter()
             try:
                 self.results.append(self.send(self.running, seconds))
             finally:
                 stood, watched = meter.end()
+                self.stolen.append(round(stolen.share(host.end()), 4))
         self.watched += watched
         self.stood = None if stood is None or self.stood is None else self.stood + stood
 
@@ -73,7 +76,7 @@ class _Side:
         name = self.running.broker
         turns = [round(result["latency_us"]["p99.99"], 1) for result in self.results]
         values = runner.values(together(self.results), self.running.memory_kib())
-        self.bench.record(group, ROW, name, 1, {**values, "turns_us": turns})
+        self.bench.record(group, ROW, name, 1, {**values, "turns_us": turns, "turns_stolen": self.stolen})
         if self.stood is not None:
             late = {"p99.99": round(standstill.latency_us(self.stood, self.watched, 0.9999), 1)}
             beside = "standstill" if name == "holdfast" else f"standstill, {name}"

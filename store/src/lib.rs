@@ -40,6 +40,7 @@ mod pace;
 mod position;
 mod producers;
 mod read;
+mod recent;
 mod reclaim;
 mod record;
 mod settings;

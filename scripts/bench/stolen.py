@@ -1,0 +1,56 @@
+"""What share of this machine's processors its host took away ("steal"), second by second, while something ran.
+
+A slow second in which the host took much is the host's, at least in part. Of processors that sleep nothing can be taken, so a machine that
+looks quiet beforehand says nothing about it.
+"""
+
+import pathlib
+import threading
+import time
+
+STEP = 1
+
+
+class Meter:
+    """Watches from its start until its end."""
+
+    def __init__(self):
+        self.seen, self.over = [_sample()], threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+
+    def _watch(self):
+        while not self.over.wait(STEP):
+            self.seen.append(_sample())
+
+    def end(self):
+        """What was seen: each time (when, in seconds since 1970; ticks taken away; ticks in all), counted since the system started."""
+        self.over.set()
+        self.thread.join()
+        return [*self.seen, _sample()]
+
+
+def share(seen):
+    """The share taken away in all that time."""
+    (_, stolen, total), (_, stolen_last, total_last) = seen[0], seen[-1]
+    return (stolen_last - stolen) / max(1, total_last - total)
+
+
+def by_second(seen, origin, count):
+    """The share taken away in each of so many seconds; None for one in which no step has its middle."""
+    shares = [None] * count
+    for before, after in zip(seen, seen[1:]):
+        middle = (before[0] + after[0]) / 2 - origin
+        if 0 <= middle < count:
+            shares[int(middle)] = round(share([before, after]), 3)
+    return shares
+
+
+def parse(stat):
+    """(ticks taken away, ticks in all) of all processors together."""
+    ticks = [int(field) for field in stat.split("\n", 1)[0].split()[1:9]]  # the rest counts guests, again
+    return ticks[7], sum(ticks)
+
+
+def _sample():
+    return (time.time(), *parse(pathlib.Path("/proc/stat").read_text()))
