@@ -237,9 +237,7 @@ impl<T, O: Outlet<T>> Committer<T, O> {
     fn answer(&mut self, mut chunk: Chunk<T>) {
         self.inbox.durable(chunk.bytes());
         if !chunk.tokens.is_empty() {
-            let began = Instant::now();
             self.outlet.durable(&mut chunk.tokens);
-            self.gather.answered(began.elapsed());
         }
         self.inbox.done(chunk);
     }

@@ -6,20 +6,15 @@
 //! because processors that are busy bring them later. Where they do not come back it shrinks to nothing, and is tried
 //! again now and then. On a fast disk there is none: the batch that syncs is pause enough. What is durable never waits for
 //! it, only what is to be written, for 4 ms at most.
-//!
-//! A disk that stumbles mixes quick writes with slow ones. What another turn costs there is their mean, and the pause pays
-//! when that is more than a round of the producers takes. Answers that take long as well tell of busy processors, and
-//! those would bring nobody back in time.
 
 use std::time::{Duration, Instant};
 
 use crate::limits;
-use crate::recent::Recent;
 
-/// What the last writes and their answers took, how many were answered by the last one, and whether waiting has paid.
+/// What the last writes took, how many were answered by the last one, and whether waiting has paid.
 pub(crate) struct Gather {
-    syncs: Recent,
-    answers: Recent,
+    recent: [Duration; limits::GATHER_HISTORY],
+    at: usize,
     /// By the last batch, until they were waited for.
     answered: usize,
     /// Those that had come during the write, before anybody was answered.
@@ -82,8 +77,8 @@ impl Pause {
 impl Gather {
     pub(crate) fn new() -> Self {
         Self {
-            syncs: Recent::default(),
-            answers: Recent::default(),
+            recent: [Duration::ZERO; limits::GATHER_HISTORY],
+            at: 0,
             answered: 0,
             waiting: 0,
             share: limits::GATHER_SHARES,
@@ -95,21 +90,18 @@ impl Gather {
     /// answer may be both. What the batch's bytes took is no sync.
     pub(crate) fn wrote(&mut self, took: Duration, bytes: usize, answered: usize, waiting: usize) {
         let moving = Duration::from_nanos(bytes as u64) * limits::GATHER_NS_PER_BYTE;
-        self.syncs.add(took.saturating_sub(moving));
+        self.recent[self.at] = took.saturating_sub(moving);
+        self.at = (self.at + 1) % self.recent.len();
         self.answered = answered;
         self.waiting = waiting;
         self.rest = self.rest.saturating_sub(1);
     }
 
-    /// Its answers went out in this time.
-    pub(crate) fn answered(&mut self, took: Duration) {
-        self.answers.add(took);
-    }
-
-    /// None on a fast disk, and where nobody was answered or nobody comes back.
+    /// None on a fast disk, and where nobody was answered or nobody comes back. The shortest of the last writes counts:
+    /// one that was slow by chance says nothing about the next.
     pub(crate) fn patience(&self) -> Option<Patience> {
-        let sync = self.dear_sync()?;
-        if self.answered == 0 || self.rest > 0 {
+        let sync = self.recent.iter().min().copied().unwrap_or_default();
+        if sync < limits::GATHER_FROM || self.answered == 0 || self.rest > 0 {
             return None;
         }
         let time = (sync * self.share / limits::GATHER_SHARES).min(limits::GATHER_LONGEST);
@@ -118,17 +110,6 @@ impl Gather {
             time,
             longest: (time * limits::GATHER_STRETCH).min(limits::GATHER_IN_ALL),
         })
-    }
-
-    /// What a sync takes where every one is dear, or where they are on the whole: one that was slow by chance says nothing
-    /// about the next.
-    fn dear_sync(&self) -> Option<Duration> {
-        let (shortest, mean) = (self.syncs.shortest(), self.syncs.mean());
-        if shortest >= limits::GATHER_FROM {
-            return Some(shortest);
-        }
-        let round = self.answers.mean() * limits::GATHER_ROUND;
-        (mean >= limits::GATHER_FROM.max(round)).then_some(mean)
     }
 
     /// So many were together in the end; none when something else ended it, from which nothing is learnt. Whoever did not
@@ -159,64 +140,26 @@ mod tests {
         gather
     }
 
-    const SLOW: [Duration; 40] = [Duration::from_millis(1); 40];
-    const FAST: [Duration; 40] = [Duration::from_micros(80); 40];
+    const SLOW: [Duration; 20] = [Duration::from_millis(1); 20];
 
     #[test]
     fn a_fast_disk_never_waits() {
         assert_eq!(after([], 5).patience(), None);
-        assert_eq!(after(FAST, 5).patience(), None);
+        let fast = [Duration::from_micros(80); 20];
+        assert_eq!(after(fast, 5).patience(), None);
     }
 
     #[test]
     fn one_slow_write_does_not_make_a_slow_disk() {
-        let mut times = FAST;
-        times[39] = Duration::from_millis(40);
+        let mut times = [Duration::from_micros(80); 20];
+        times[19] = Duration::from_millis(40);
         assert_eq!(after(times, 5).patience(), None);
-    }
-
-    /// Every fourth write takes a millisecond, which makes 310 us on the whole.
-    fn stumbling() -> Gather {
-        let mut times = FAST;
-        for time in times.iter_mut().step_by(4) {
-            *time = Duration::from_millis(1);
-        }
-        after(times, 5)
-    }
-
-    #[test]
-    fn where_a_disk_stumbles_often_the_mean_of_its_syncs_is_waited() {
-        let mut gather = stumbling();
-        let patience = gather.patience().expect("dear on the whole");
-        assert_eq!(patience.time, Duration::from_micros(310));
-        for took in FAST {
-            gather.wrote(took, 0, 5, 0);
-        }
-        assert_eq!(gather.patience(), None, "it has got over it");
-    }
-
-    #[test]
-    fn busy_processors_are_not_waited_for() {
-        let mut gather = stumbling();
-        for _ in 0..40 {
-            gather.answered(Duration::from_micros(77));
-        }
-        assert!(gather.patience().is_some());
-        for _ in 0..40 {
-            gather.answered(Duration::from_micros(78));
-        }
-        assert_eq!(gather.patience(), None, "a round takes longer than a sync");
-        for took in SLOW {
-            gather.wrote(took, 0, 5, 0);
-            gather.answered(SLOW[0]);
-        }
-        assert!(gather.patience().is_some(), "every sync is dear");
     }
 
     #[test]
     fn large_batches_do_not_make_a_slow_disk() {
         let mut gather = Gather::new();
-        for _ in 0..40 {
+        for _ in 0..20 {
             gather.wrote(Duration::from_micros(900), 1 << 20, 5, 0);
         }
         assert_eq!(gather.patience(), None);
@@ -228,7 +171,7 @@ mod tests {
         assert_eq!((patience.units, patience.time), (5, SLOW[0]));
         assert_eq!(patience.longest, Duration::from_millis(4));
         assert_eq!(after(SLOW, 0).patience(), None);
-        let slowest = after([Duration::from_secs(1); 40], 5);
+        let slowest = after([Duration::from_secs(1); 20], 5);
         let patience = slowest.patience().expect("slow");
         assert_eq!(patience.time, limits::GATHER_LONGEST);
         assert_eq!(patience.longest, limits::GATHER_IN_ALL);

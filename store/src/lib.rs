@@ -40,7 +40,6 @@ mod pace;
 mod position;
 mod producers;
 mod read;
-mod recent;
 mod reclaim;
 mod record;
 mod settings;

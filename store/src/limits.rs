@@ -75,14 +75,10 @@ pub(crate) const OVERDUE_FACTOR: u64 = 2;
 pub(crate) const LONG_OVERDUE_FACTOR: u64 = 4;
 /// While it waits, one batch gets through in this time.
 pub(crate) const CHECKPOINT_WAIT: Duration = Duration::from_secs(1);
-/// Writes that a disk is judged by: with 8, one that stumbles at every tenth would be judged anew all the time.
-pub(crate) const RECENT: u32 = 32;
-/// None counts for more than this, or a single one would make a slow disk.
-pub(crate) const RECENT_LONGEST: Duration = Duration::from_millis(2);
+/// Writes that a disk is judged by.
+pub(crate) const GATHER_HISTORY: usize = 8;
 /// Below this a pause costs more than the sync that it may spare.
 pub(crate) const GATHER_FROM: Duration = Duration::from_micros(300);
-/// Bringing back those just answered takes so many times as long as answering them did.
-pub(crate) const GATHER_ROUND: u32 = 4;
 /// What a disk of 1 GB/s needs.
 pub(crate) const GATHER_NS_PER_BYTE: u32 = 1;
 /// Parts of a sync by which the pause shrinks and grows: it is at most one sync, at least an eighth.
