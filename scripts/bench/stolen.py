@@ -1,7 +1,7 @@
 """What share of this machine's processors its host took away ("steal"), second by second, while something ran.
 
-A slow second in which the host took much is the host's, at least in part. Of processors that sleep nothing can be taken, so a machine that
-looks quiet beforehand says nothing about it.
+A slow second in which the host took much is the host's, at least in part. From a machine that does nothing nothing is taken, so one that looks
+quiet beforehand says nothing about it. Part of it may be what the host itself needs for our writes.
 """
 
 import pathlib
