@@ -96,8 +96,17 @@ def _sample(seconds):
     return (busy_after - busy) / max(1, total_after - total), users
 
 
+def cpu_ticks():
+    """Of all processors together, since the system started: user, nice, system, idle, iowait, irq, softirq, steal. The rest counts guests, again."""
+    return parse_ticks(pathlib.Path("/proc/stat").read_text())
+
+
+def parse_ticks(stat):
+    return [int(field) for field in stat.split("\n", 1)[0].split()[1:9]]
+
+
 def _cpu_times():
-    fields = [int(field) for field in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    fields = cpu_ticks()
     idle = fields[3] + fields[4]  # idle, iowait
     return sum(fields) - idle, sum(fields)
 

@@ -49,7 +49,7 @@ def markdown(data, measured, plots):
     losses = goals.losses(data)
     words = {
         "DATE": ", ".join(sorted({data["groups"][group]["began"][:10] for group in measured})),
-        "MACHINE": _facts(data["machine"]),
+        "MACHINE": _machines(data, measured),
         "VERSIONS": "\n".join(f"- {name}: {version}" for name, version in data["versions"].items()),
         "MISSING": f"Not measured in this run: {', '.join(missing)}." if missing else "",
         "GOALS": tables.as_markdown(goals.goals_table(goals.judge(data))),
@@ -61,6 +61,17 @@ def markdown(data, measured, plots):
     for name, value in words.items():
         page = page.replace(f"@{name}@", value)
     return page
+
+
+def _machines(data, measured):
+    """The machine, or each with the groups measured on it."""
+    groups = {}
+    for group in measured:
+        facts = data["groups"][group].get("machine", data["machine"])
+        groups.setdefault(_facts({name: value for name, value in facts.items() if name != "free_gib"}), []).append(group)
+    if len(groups) == 1:
+        return next(iter(groups))
+    return "\n\n".join(f"Of {', '.join(names)}:\n\n{facts}" for facts, names in groups.items())
 
 
 def _facts(facts):

@@ -1,8 +1,9 @@
 """Every single run, on disk as soon as it is over: target/bench/results.json.
 
-Shape: {"machine", "versions", "groups": {group: {"began", "ended", "rounds", "runs": [...]}}}. A run is {"row", "broker",
+Shape: {"machine", "versions", "groups": {group: {"began", "ended", "rounds", "machine", "runs": [...]}}}. A run is {"row", "broker",
 "round", "at", "values"} or has "error" instead of values. The disk floors measured beside the runs are runs of the broker "disk".
-Medians are made by the report, so that nothing measured is thrown away. Measuring a group again replaces it.
+Medians are made by the report, so that nothing measured is thrown away. Measuring a group again replaces it, and
+each says on which machine that was: "machine" is only the last one.
 """
 
 import datetime
@@ -24,7 +25,7 @@ class Results:
         self._save()
 
     def begin(self, group, rounds):
-        self.data["groups"][group] = {"began": now(), "ended": None, "rounds": rounds, "runs": []}  # not saved yet: a busy machine must not cost the last results
+        self.data["groups"][group] = {"began": now(), "ended": None, "rounds": rounds, "machine": self.data["machine"], "runs": []}  # not saved yet: a busy machine must not cost the last results
 
     def add(self, group, row, broker, number, values=None, error=None):
         run = {"row": row, "broker": broker, "round": number, "at": now()}

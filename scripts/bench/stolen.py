@@ -4,9 +4,10 @@ A slow second in which the host took much is the host's, at least in part. From 
 quiet beforehand says nothing about it. Part of it may be what the host itself needs for our writes.
 """
 
-import pathlib
 import threading
 import time
+
+import machine
 
 STEP = 1
 
@@ -46,11 +47,6 @@ def by_second(seen, origin, count):
     return shares
 
 
-def parse(stat):
-    """(ticks taken away, ticks in all) of all processors together."""
-    ticks = [int(field) for field in stat.split("\n", 1)[0].split()[1:9]]  # the rest counts guests, again
-    return ticks[7], sum(ticks)
-
-
 def _sample():
-    return (time.time(), *parse(pathlib.Path("/proc/stat").read_text()))
+    ticks = machine.cpu_ticks()
+    return time.time(), ticks[-1], sum(ticks)

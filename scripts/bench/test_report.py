@@ -13,6 +13,7 @@ import backlog
 import clients
 import counting
 import goals
+import machine
 import plot
 import report
 import results
@@ -174,8 +175,25 @@ class Goals(unittest.TestCase):
         self.assertEqual((found["messages"], found["seconds"], found["cpu_seconds"], found["per_second"]), (9, 6.0, 12, 6))
         self.assertEqual((found["latency_us"]["p50"], found["latency_us"]["p99"], found["latency_us"]["p99.9"]), (100, 400, 900))
 
+    def test_each_group_is_told_of_the_machine_it_was_measured_on(self):
+        known = data(send=[], steady=[], drain=[])
+        self.assertEqual(report._machines(known, ["send", "steady"]), "- cores: 2")
+        known["groups"]["steady"]["machine"] = {"cores": 4, "free_gib": 7}
+        self.assertEqual(report._machines(known, ["send", "steady", "drain"]), "Of send, drain:\n\n- cores: 2\n\nOf steady:\n\n- cores: 4")
+
+    def test_a_group_keeps_the_machine_it_was_measured_on(self):
+        with tempfile.TemporaryDirectory() as directory:
+            known = results.Results(pathlib.Path(directory) / "results.json")
+            for cores, group in [(2, "send"), (4, "steady")]:
+                known.describe({"cores": cores}, {})
+                known.begin(group, 1)
+        self.assertEqual([known.data["groups"][group]["machine"]["cores"] for group in ("send", "steady")], [2, 4])
+
     def test_what_the_host_took_is_read_from_the_line_of_all_processors(self):
-        self.assertEqual(stolen.parse("cpu  10 1 20 60 2 0 3 4 50 60\ncpu0 1 1 1 1 1 1 1 1 1 1\n"), (4, 100))
+        ticks = machine.parse_ticks("cpu  10 1 20 60 2 0 3 4 50 60\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+        with unittest.mock.patch.object(machine, "cpu_ticks", lambda: ticks):
+            seen = stolen.Meter().end()
+        self.assertEqual([one[1:] for one in seen], [(4, 100), (4, 100)])
         self.assertEqual(stolen.share([(0, 10, 100), (1, 15, 150), (2, 40, 200)]), 0.3)
 
     def test_what_the_host_took_is_told_of_our_latest_seconds(self):
