@@ -174,6 +174,8 @@ pub(crate) const DATABASE_OPEN_TIME: Duration = Duration::from_secs(5);
 pub(crate) const DATABASE_OPEN_TIME_PER_PAGE: Duration = Duration::from_micros(100);
 /// How long to wait for the lock on a database that its last user is just closing.
 pub(crate) const DATABASE_LOCK_TIME: Duration = Duration::from_millis(200);
+/// How often to look whether it was let go.
+pub(crate) const DATABASE_LOCK_LOOK: Duration = Duration::from_millis(5);
 /// Disk that must be free before a checkpoint starts: a full disk poisons an open sled database.
 pub(crate) const DATABASE_SPARE_BYTES: u64 = 16 << 20;
 /// An index up to this size is one file, written whole at each checkpoint in a few milliseconds: some 100,000 messages.

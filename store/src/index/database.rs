@@ -10,10 +10,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use super::file_database::FileDatabase;
 use crate::fs::Fs;
-use crate::limits::{DATABASE_BATCH_OPS, DATABASE_CACHE_BYTES, DATABASE_SEGMENT_BYTES};
+use crate::limits::{
+    DATABASE_BATCH_OPS, DATABASE_CACHE_BYTES, DATABASE_LOCK_LOOK, DATABASE_LOCK_TIME,
+    DATABASE_SEGMENT_BYTES,
+};
 
 /// One change: a key and its new value, or none.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
@@ -46,7 +50,7 @@ pub(super) trait Database: Send + Sync {
 /// Why a database did not open.
 #[derive(Debug)]
 pub(super) enum OpenTrouble {
-    /// Another process, or a thread that is still closing it, has it open.
+    /// Somebody else has it open, for longer than it takes to close it.
     Locked,
     /// Anything else.
     Unusable(Trouble),
@@ -103,7 +107,20 @@ struct SledDatabase {
 }
 
 impl SledDatabase {
+    /// Waits a little for the lock: sled's threads may hold it for some moments after their database was dropped.
     fn open(fs: &Arc<dyn Fs>, path: &Path) -> Result<Self, OpenTrouble> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match Self::try_open(fs, path) {
+                Err(OpenTrouble::Locked) if waited < DATABASE_LOCK_TIME => {}
+                opened_or_not => return opened_or_not,
+            }
+            thread::sleep(DATABASE_LOCK_LOOK);
+            waited += DATABASE_LOCK_LOOK;
+        }
+    }
+
+    fn try_open(fs: &Arc<dyn Fs>, path: &Path) -> Result<Self, OpenTrouble> {
         let config = sled::Config::new()
             .path(path)
             .cache_capacity(DATABASE_CACHE_BYTES)

@@ -16,7 +16,7 @@ use super::key::{AT, PageKey, open_value};
 use super::page::PageMark;
 use super::survey::Survey;
 use crate::error::{Error, Result};
-use crate::limits::{DATABASE_LOCK_TIME, DATABASE_OPEN_TIME, DATABASE_OPEN_TIME_PER_PAGE};
+use crate::limits::{DATABASE_OPEN_TIME, DATABASE_OPEN_TIME_PER_PAGE};
 
 /// How to get hold of the generation that a control file names.
 #[derive(Clone)]
@@ -198,12 +198,6 @@ pub(super) fn read_page(
     clippy::disallowed_methods,
     reason = "nobody tells when a file lock of another process goes"
 )]
-fn pause() -> Duration {
-    let step = Duration::from_millis(5);
-    thread::sleep(step);
-    step
-}
-
 fn wait(
     receiver: &Receiver<Result<Obtained, Trouble>>,
     limit: Duration,
@@ -285,15 +279,10 @@ impl Plan {
         {
             return Err(format!("{} is missing", path.display()));
         }
-        let mut waited = Duration::ZERO;
-        loop {
-            match self.place.open(name) {
-                Ok(generation) => return Ok(Some(generation)),
-                Err(OpenTrouble::Unusable(trouble)) => return Err(trouble),
-                Err(OpenTrouble::Locked) if waited >= DATABASE_LOCK_TIME => return Ok(None),
-                Err(OpenTrouble::Locked) => {}
-            }
-            waited += pause();
+        match self.place.open(name) {
+            Ok(generation) => Ok(Some(generation)),
+            Err(OpenTrouble::Unusable(trouble)) => Err(trouble),
+            Err(OpenTrouble::Locked) => Ok(None),
         }
     }
 
