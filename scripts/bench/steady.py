@@ -3,7 +3,8 @@
 The highest rate is that which the broker keeps up with for a minute when messages come at fixed times, whatever it does: lower than
 what the same producers make in a closed loop, where they wait for it and so come in large batches. Latencies count from the moment a send was
 due. The machine's standstills are timed meanwhile, what the disk does to another program, and how much of the processors the host takes
-away. Then it takes turns with the bare broker (`turns`), for what this machine's stalls do to any broker.
+away. Then it takes turns with the bare broker (`turns`), and the two run at once (`side_by_side`), for what this machine's stalls do to any
+broker.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import time
 
 import clients
 import runner
+import side_by_side
 import standstill
 import stolen
 import turns
@@ -37,7 +39,8 @@ DULL = ("connection.", "listener.", "lock.", "recovery.", "master.", "shutdown."
 def run_group(bench, group):
     seconds = 4 if bench.quick else SECONDS
     steps = [("steady: highest rate", TRY_SECONDS + 10)] * TRIES + [("steady: a rate it keeps up with", STEP_SECONDS + 15)] * STEPS
-    progress = Progress([*steps, ("steady: the long run", seconds + 45), ("steady: in turn", turns.estimate(bench))])
+    progress = Progress([*steps, ("steady: the long run", seconds + 45), ("steady: in turn", turns.estimate(bench)),
+                         ("steady: side by side", side_by_side.estimate(bench))])
     broker = Holdfast(bench.binary, ["--log-level", "info,store=debug"])
     try:
         rates = []
@@ -53,7 +56,9 @@ def run_group(bench, group):
         bench.record(group, "70 % load", broker.name, 1, {**run, "stolen": taken_away(watch.stolen, run)})
         watch.record(bench, group, run)
         progress.step("steady: in turn")
-        turns.measure(bench, group, [(broker, _loaded(bench, rate, kept=True)), (Bare(BARE), _loaded(bench, rate, kept=False))], rate * LOAD["size"])
+        turns.measure(bench, group, _contenders(bench, broker, rate), rate * LOAD["size"])
+        progress.step("steady: side by side")
+        side_by_side.measure(bench, group, _contenders(bench, broker, rate // 2))
     except runner.ERRORS as error:
         bench.failed(group, "70 % load", broker.name, 1, error)
     progress.finish()
@@ -61,7 +66,7 @@ def run_group(bench, group):
 
 def estimate(bench, _group):
     tries = TRIES * (TRY_SECONDS + 10) + STEPS * (STEP_SECONDS + 15) + KEPT_UP_SECONDS + 15
-    return 30 if bench.quick else tries + SECONDS + 45 + turns.estimate(bench)
+    return 30 if bench.quick else tries + SECONDS + 45 + turns.estimate(bench) + side_by_side.estimate(bench)
 
 
 def _try(bench, group, broker, number):
@@ -147,6 +152,10 @@ def _long_run(bench, broker, rate, seconds, watch=None):
         log = running.said()
         marks, writes = list(_marks(log, began + WARMUP_SECONDS)), list(_long_writes(log, began + WARMUP_SECONDS))
     return {**values, **judge(series), "rate": rate, "measured_from": began + WARMUP_SECONDS, "series": series, "marks": marks, "long_writes": writes}
+
+
+def _contenders(bench, broker, rate):
+    return [(broker, _loaded(bench, rate, kept=True)), (Bare(BARE), _loaded(bench, rate, kept=False))]
 
 
 def _loaded(bench, rate, kept):

@@ -17,6 +17,7 @@ import machine
 import plot
 import report
 import results
+import side_by_side
 import standstill
 import stolen
 import steady
@@ -174,6 +175,9 @@ class Goals(unittest.TestCase):
         found = turns.together([turn(5, (100, 98), (900, 1)), turn(7, (100, 99), (400, 2)), turn(6)])
         self.assertEqual((found["messages"], found["seconds"], found["cpu_seconds"], found["per_second"]), (9, 6.0, 12, 6))
         self.assertEqual((found["latency_us"]["p50"], found["latency_us"]["p99"], found["latency_us"]["p99.9"]), (100, 400, 900))
+
+    def test_late_seconds_are_told_of_both_and_of_each_alone(self):
+        self.assertEqual(side_by_side.late_seconds([11_000, 9_000, 30_000, 12_000], [10_001, 9_000, 10_000, 8_000]), [{"both": 1, "alone": 2}, {"both": 1, "alone": 0}])
 
     def test_each_group_is_told_of_the_machine_it_was_measured_on(self):
         known = data(send=[], steady=[], drain=[])

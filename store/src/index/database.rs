@@ -108,6 +108,10 @@ struct SledDatabase {
 
 impl SledDatabase {
     /// Waits a little for the lock: sled's threads may hold it for some moments after their database was dropped.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nobody tells when a file lock goes"
+    )]
     fn open(fs: &Arc<dyn Fs>, path: &Path) -> Result<Self, OpenTrouble> {
         let mut waited = Duration::ZERO;
         loop {

@@ -194,10 +194,6 @@ pub(super) fn read_page(
 }
 
 /// Lets the last user of a database go on closing it, for as long as is answered.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "nobody tells when a file lock of another process goes"
-)]
 fn wait(
     receiver: &Receiver<Result<Obtained, Trouble>>,
     limit: Duration,
