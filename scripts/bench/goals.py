@@ -3,12 +3,15 @@
 The floors that are known: the raw disk of the same minutes (a lone synchronous producer cannot send faster than the disk
 makes one write durable, nor faster than that plus its own round with a broker that answers at once), the client's own CPU (with
 a broker that costs nothing, N cores still carry only N / CPU per message), the busiest thread of a client that has one
-connection, the times in which the whole machine stood still, and the bare broker (tests/bench/bare_broker.rs) where it was
-measured beside. What the disk did to a witness is none: it may have waited behind the broker's own writes.
+connection, the times in which the whole machine stood still, the seconds in which its host took the processors away, and the bare
+broker (tests/bench/bare_broker.rs) where it was measured beside. What the disk did to a witness is none: it may have waited behind the broker's own writes.
 """
 
 from dataclasses import dataclass
 
+import pace
+from machine import QUIET_SHARE
+from side_by_side import ROW as SIDE_BY_SIDE
 from summary import median, percentile
 from tables import group_runs, measures, number
 from workloads import EVERYBODY, GOALS
@@ -92,6 +95,8 @@ def _why(data, goal):
     quickest = min([*measures(runs.get((row, "holdfast"), []), goal.measure), *measures(runs.get((row, "bare"), []), goal.measure)], default=0)
     if raw and not goal.at_least and wanted < min(raw) <= quickest:
         return f"durable writes to the disk alone never had less than {amount(goal, min(raw))} in the minutes beside it: that is the floor"
+    if goal.measure == "worst_of_median" and "stolen" in ours[-1]:
+        return _unquiet(goal, ours[-1], runs.get((SIDE_BY_SIDE, "holdfast"), []), runs.get((SIDE_BY_SIDE, "bare"), []))
     stood = measures(runs.get((goal.row, "standstill"), []), goal.measure)
     if stood and not goal.at_least and min(stood) > wanted:
         return f"the whole machine stood still so often and long during the run that no broker could have had less than {amount(goal, min(stood))}: that is the floor"
@@ -124,6 +129,21 @@ def _in_turn(goal, ours, bare):
     forbids = least[0] > goal.limit and later <= (len(pairs) + 1) // 2
     return (f"in turn with ours a broker that only reads, syncs and answers had {amount(goal, least[0])}, ours there {amount(goal, own[0])}, "
             f"the later one in {later} of {len(pairs)} turns: {'that is the floor' if forbids else 'no floor forbids it'}")
+
+
+def _unquiet(goal, run, ours, bare):
+    """A slow second is the machine's where the host took more of the processors than a quiet one may have in use, unless ours had such seconds
+    beside a bare broker that had none."""
+    quiet, busy = pace.apart(run)
+    slow = [host for share, host in busy if share < goal.limit]
+    own, least = (measures(runs, goal.measure) for runs in (ours, bare))
+    alone = bool(own and least) and own[0] < goal.limit <= least[0]
+    worst = min((share for share, _ in quiet), default=0)
+    forbids = worst >= goal.limit and not alone
+    beside = f"; at once with ours a broker that only reads, syncs and answers had {number(least[0], 2)}, ours there {number(own[0], 2)}" if own and least else ""
+    taken = f"in {len(slow)} slow seconds the host took {min(slow):.0%} to {max(slow):.0%} of the processors away, " if slow else ""
+    return (f"{taken}in the {len(quiet)} of {len(quiet) + len(busy)} seconds in which it took less than {QUIET_SHARE:.0%} the worst had {number(worst, 2)}"
+            f"{beside}: {'that is the floor' if forbids else 'no floor forbids it'}")
 
 
 def _together(data, goal, runs):

@@ -119,7 +119,7 @@ def _drawings(data, group):
         found = spread(tables.measures(values, measure)) if broker != "disk" else None
         if found:
             rows.setdefault(row, []).append((broker, *found))
-        if broker == "holdfast" and group == "steady" and "series" in values[-1]:
+        if broker == "holdfast" and group == "steady" and "marks" in values[-1]:
             series, marks = values[-1]["series"], values[-1]["marks"]
             yield "steady.svg", plot.lines(f"{row}: messages", "messages per second", {key: series[key][:-1] for key in ("sent", "received")}, marks)
             yield "steady-p99.svg", plot.lines(f"{row}: p99 of each second", "microseconds", {"send p99": series["send_p99_us"][:-1]}, marks)

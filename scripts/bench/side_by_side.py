@@ -1,16 +1,17 @@
 """Two brokers at once on one disk, each with half of the load: what the machine does in a second falls on both.
 
 Minutes of a shared host differ by more than two brokers do, the same second does not. But each also waits for what the other asks of the
-disk and the processors, so this tells who is the later one and is no floor.
+disk and the processors, so this tells who is the later one and is no floor of its own.
 """
 
 import concurrent.futures
 import contextlib
 
+import pace
 import runner
 
 ROW = "70 % load, side by side"
-SECONDS, OVERHEAD_SECONDS = 180, 15
+SECONDS, OVERHEAD_SECONDS = 600, 15
 LATE_US = 10_000
 
 
@@ -25,9 +26,11 @@ def measure(bench, group, contenders):
         bench.quiet()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             results = list(pool.map(lambda side: side[1](side[0], _seconds(bench)), sides))
-        late = late_seconds(*(result["said"]["series"]["send_p99_us"][:-1] for result in results))
-        for (running, _), result, seconds in zip(sides, results, late):
-            bench.record(group, ROW, running.broker, 1, {**runner.values(result, running.memory_kib()), "late_seconds": seconds})
+        each = [result["said"]["series"] for result in results]
+        late = late_seconds(*(series["send_p99_us"][:-1] for series in each))
+        for (running, _), result, series, seconds in zip(sides, results, each, late):
+            values = {**runner.values(result, running.memory_kib()), **pace.judge(series), "series": series, "late_seconds": seconds}
+            bench.record(group, ROW, running.broker, 1, values)
 
 
 def late_seconds(one, other):

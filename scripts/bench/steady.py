@@ -14,6 +14,7 @@ import threading
 import time
 
 import clients
+import pace
 import runner
 import side_by_side
 import standstill
@@ -53,7 +54,7 @@ def run_group(bench, group):
         with bench.fresh() as directory:
             watch = _Watch(directory)
             run = _long_run(bench, broker, rate, seconds, watch)
-        bench.record(group, "70 % load", broker.name, 1, {**run, "stolen": taken_away(watch.stolen, run)})
+        bench.record(group, "70 % load", broker.name, 1, {**run, "stolen": pace.taken_away(watch.stolen, run)})
         watch.record(bench, group, run)
         progress.step("steady: in turn")
         turns.measure(bench, group, _contenders(bench, broker, rate), rate * LOAD["size"])
@@ -132,15 +133,6 @@ def witnessed(writes, seconds, run):
     return {"latency_us": {"p99.99": round(witness.stalls_us(writes, seconds, 0.9999), 1)}, **left, "stalls": stalls}
 
 
-def taken_away(seen, run):
-    """The share of the processors that the host took: in all, in the ten seconds with the latest messages, and second by second."""
-    late = run["series"]["send_p99_us"][:-1]
-    series = stolen.by_second(seen, run["measured_from"], len(late))
-    known = [(late_us, share) for late_us, share in zip(late, series) if share is not None]
-    latest = [share for _, share in sorted(known, reverse=True)[:10]]
-    return {"share": round(stolen.share(seen), 4), "latest_seconds": round(sum(latest) / max(1, len(latest)), 4), "series": series}
-
-
 def _long_run(bench, broker, rate, seconds, watch=None):
     bench.quiet()
     with bench.fresh() as directory, bench.serving(broker, directory) as running, _kept(bench, running.url, seconds):
@@ -151,7 +143,7 @@ def _long_run(bench, broker, rate, seconds, watch=None):
         series = result["said"]["series"]
         log = running.said()
         marks, writes = list(_marks(log, began + WARMUP_SECONDS)), list(_long_writes(log, began + WARMUP_SECONDS))
-    return {**values, **judge(series), "rate": rate, "measured_from": began + WARMUP_SECONDS, "series": series, "marks": marks, "long_writes": writes}
+    return {**values, **pace.judge(series), "rate": rate, "measured_from": began + WARMUP_SECONDS, "series": series, "marks": marks, "long_writes": writes}
 
 
 def _contenders(bench, broker, rate):
@@ -179,15 +171,6 @@ def _kept(bench, url, seconds):
     thread.start()
     yield
     thread.join()
-
-
-def judge(series):
-    """The middle and the worst second, and how far apart they are; the last second is cut off by the end and left out."""
-    received, sent = series["received"][:-1], series["sent"][:-1]
-    if not received or not sent:
-        return {}
-    return {"median_second": median(received), "worst_second": min(received),
-            "worst_of_median": min(min(received) / max(1, median(received)), min(sent) / max(1, median(sent)))}
 
 
 def _marks(log, origin):

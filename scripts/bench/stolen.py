@@ -38,13 +38,18 @@ def share(seen):
 
 
 def by_second(seen, origin, count):
-    """The share taken away in each of so many seconds; None for one in which no step has its middle."""
-    shares = [None] * count
+    """The share taken away in each of so many seconds; None for one that was not watched to its end."""
+    bounds = [_until(seen, origin + second) for second in range(count + 1)]
+    return [round(share([before, after]), 3) if before and after else None for before, after in zip(bounds, bounds[1:])]
+
+
+def _until(seen, moment):
+    """What had been counted by then, between two samples in proportion."""
     for before, after in zip(seen, seen[1:]):
-        middle = (before[0] + after[0]) / 2 - origin
-        if 0 <= middle < count:
-            shares[int(middle)] = round(share([before, after]), 3)
-    return shares
+        if before[0] <= moment <= after[0] and before[0] < after[0]:
+            part = (moment - before[0]) / (after[0] - before[0])
+            return moment, *(one + part * (other - one) for one, other in zip(before[1:], after[1:]))
+    return None
 
 
 def _sample():

@@ -14,6 +14,7 @@ import clients
 import counting
 import goals
 import machine
+import pace
 import plot
 import report
 import results
@@ -179,6 +180,19 @@ class Goals(unittest.TestCase):
     def test_late_seconds_are_told_of_both_and_of_each_alone(self):
         self.assertEqual(side_by_side.late_seconds([11_000, 9_000, 30_000, 12_000], [10_001, 9_000, 10_000, 8_000]), [{"both": 1, "alone": 2}, {"both": 1, "alone": 0}])
 
+    def test_a_slow_second_is_the_machines_where_its_host_took_the_processors(self):
+        goal = workloads.Goal("steady", "70", "worst_of_median", 0.5)
+        series = {side: [100, 100, 20, 100, 60, 100] for side in ("received", "sent")}
+        def judge(*taken, beside=()):
+            run = {"worst_of_median": 0.2, "series": series, "stolen": {"series": taken}}
+            return goals.judge(data(steady=[("70", "holdfast", run), *((side_by_side.ROW, broker, {"worst_of_median": worst}) for broker, worst in beside)]), [goal])[0].why
+        self.assertEqual(judge(0, 0.3, 0.4, 0, 0.07), "in 1 slow seconds the host took 40% to 40% of the processors away, "
+                         "in the 3 of 5 seconds in which it took less than 8% the worst had 0.60: that is the floor")
+        self.assertTrue(judge(0, 0.3, 0.07, 0, 0.3).endswith("the worst had 0.20: no floor forbids it"), "it was slow on a quiet machine")
+        self.assertTrue(judge(0, 0.3, None, 0, 0.3).endswith("the worst had 0.20: no floor forbids it"), "nobody knows what the host did")
+        self.assertTrue(judge(0, 0, 0.4, 0, 0, beside=[("holdfast", 0.4), ("bare", 0.6)]).endswith("had 0.60, ours there 0.40: no floor forbids it"), "only ours is slow")
+        self.assertTrue(judge(0, 0, 0.4, 0, 0, beside=[("holdfast", 0.4), ("bare", 0.3)]).endswith("ours there 0.40: that is the floor"))
+
     def test_each_group_is_told_of_the_machine_it_was_measured_on(self):
         known = data(send=[], steady=[], drain=[])
         self.assertEqual(report._machines(known, ["send", "steady"]), "- cores: 2")
@@ -203,11 +217,11 @@ class Goals(unittest.TestCase):
     def test_what_the_host_took_is_told_of_our_latest_seconds(self):
         seen = [(100.4 + second, stolen_by_then, 200 * second) for second, stolen_by_then in enumerate([0, 9, 9, 109, 109])]
         run = {"series": {"send_p99_us": [1, 2, 90_000, 3]}, "measured_from": 101}
-        self.assertEqual(stolen.by_second(seen, 101, 4), [0, 0.5, 0, None])
-        self.assertEqual(steady.taken_away(seen, {**run, "series": {"send_p99_us": [1, 90_000, 2, 3]}})["series"], [0, 0.5, 0])
+        self.assertEqual(stolen.by_second(seen, 101, 4), [0.018, 0.3, 0.2, None], "in proportion to the steps it lies in")
+        self.assertEqual(pace.taken_away(seen, {**run, "series": {"send_p99_us": [1, 90_000, 2, 3]}})["series"], [0.018, 0.3, 0.2])
         late = list(range(100, 120))
         seen = [(101 + second, 20 * max(0, second - 10), 200 * second) for second in range(21)]
-        found = steady.taken_away(seen, {**run, "series": {"send_p99_us": [*late, 0]}})
+        found = pace.taken_away(seen, {**run, "series": {"send_p99_us": [*late, 0]}})
         self.assertEqual((found["share"], found["latest_seconds"]), (0.05, 0.1))
 
     def test_standstills_are_common_to_all_processors(self):
@@ -318,7 +332,7 @@ class Reading(unittest.TestCase):
             self.assertRaises(ValueError, counting._parse, text)
 
     def test_worst_second_leaves_the_last_one_out(self):
-        found = steady.judge({"sent": [10, 10, 10, 3], "received": [10, 4, 12, 1]})
+        found = pace.judge({"sent": [10, 10, 10, 3], "received": [10, 4, 12, 1]})
         self.assertEqual((found["median_second"], found["worst_second"], found["worst_of_median"]), (10, 4, 0.4))
 
     def test_a_rate_is_kept_up_with_when_nothing_is_left_behind(self):
