@@ -85,6 +85,9 @@ pub(crate) const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// A stop that takes longer than this ends anyway, saying what was not done.
 pub(crate) const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Before an orderly stop the master still serves for at most so long, while the successor's replay is made short.
+pub(crate) const SHORTEN_REPLAY_TIME: Duration = Duration::from_millis(250);
+
 // ---- engine -----------------------------------------------------------------
 
 /// A limit that is small in tests, so that what happens at it happens in every one.

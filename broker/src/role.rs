@@ -263,8 +263,9 @@ impl Master {
         }
     }
 
-    /// A clean stop: the lock is free right after the last batch, before
-    /// anything slow, so that a slave takes over while we still say goodbye.
+    /// A clean stop: serves on until there is little to replay; then the lock is
+    /// free right after the last batch, before anything slow, so that a slave
+    /// takes over while we still say goodbye.
     /// A second wish, or the deadline, ends it wherever it is.
     async fn stop(self: Box<Self>, name: &'static str, wishes: &mut Wishes) {
         shutdown_started(name);
@@ -277,11 +278,15 @@ impl Master {
             ..
         } = *self;
         accepting.cancel();
-        drop(watcher);
         let engine = Arc::clone(&edge.engine);
+        let close = move || {
+            engine.shorten_replay();
+            drop(watcher);
+            engine.close();
+        };
         let orderly = async {
             // What went wrong there was logged there.
-            let _ = tokio::task::spawn_blocking(move || engine.close()).await;
+            let _ = tokio::task::spawn_blocking(close).await;
             edge.stop.cancel();
             connections.close();
             connections.wait().await;

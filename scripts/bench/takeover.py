@@ -76,12 +76,17 @@ def pauses(folder):
     events = sorted(_events(folder), key=lambda event: event["at_ms"])
     for index, kill in enumerate(kills):
         until = kills[index + 1] if index + 1 < len(kills) else kill + EVERY * 1000
-        pause = pause_after(kill, until, gaps)
+        mine = [event for event in events if kill - 1 <= event["at_ms"] < until]
+        pause = pause_across(_ready_at(mine, kill), until, gaps)
         if pause is None:
             continue  # the producers had ended before
         length, end = pause
-        mine = [event for event in events if kill - 1 <= event["at_ms"] < until]
-        yield {"pause_ms": length, **_steps(kill, end, mine)}
+        yield {"pause_ms": length, **_steps(max(kill, end - length), end, mine)}
+
+
+def _ready_at(events, kill):
+    """When the successor was ready: a master that was told to stop may serve on for some moments."""
+    return next((event["at_ms"] for event in events if event.get("event") == "master.ready"), kill)
 
 
 def read_gaps(text):
@@ -89,9 +94,9 @@ def read_gaps(text):
     return [(float(length), int(end)) for length, end in re.findall(r"^gap ([\d.]+) ms until (\d+)$", text, re.M)]
 
 
-def pause_after(kill, until, gaps):
-    """The longest pause that spans or closely follows the kill."""
-    mine = [(length, end) for length, end in gaps if kill <= end < until and end - length <= kill + SLACK_MS]
+def pause_across(moment, until, gaps):
+    """The longest pause that spans or closely follows a moment."""
+    mine = [(length, end) for length, end in gaps if moment <= end < until and end - length <= moment + SLACK_MS]
     return max(mine, default=None)
 
 
@@ -147,7 +152,7 @@ def _wait_for_pause(client, kill):
     """Milliseconds and end of the pause; the client prints it when its next send is answered, and is ended then."""
     deadline = time.monotonic() + LONG_SECONDS / 2
     while time.monotonic() < deadline:
-        pause = pause_after(kill, kill + LONG_SECONDS * 1e3, read_gaps(client.said()))
+        pause = pause_across(kill, kill + LONG_SECONDS * 1e3, read_gaps(client.said()))
         if pause and pause[0] > HICCUP_MS:
             return pause
         time.sleep(0.1)

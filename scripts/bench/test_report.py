@@ -323,8 +323,8 @@ class Reading(unittest.TestCase):
 
     def test_a_pause_belongs_to_the_kill_that_it_spans(self):
         gaps = takeover.read_gaps("gap 40.5 ms until 1030\ngap 12.0 ms until 1500\nsend error x\ngap 70.0 ms until 990\n")
-        self.assertEqual(takeover.pause_after(1000, 4000, gaps), (40.5, 1030))
-        self.assertIsNone(takeover.pause_after(2000, 4000, gaps))
+        self.assertEqual(takeover.pause_across(1000, 4000, gaps), (40.5, 1030))
+        self.assertIsNone(takeover.pause_across(2000, 4000, gaps))
 
     def test_perf_output(self):
         self.assertEqual(counting._parse("# x\n12;;syscalls:sys_enter_fsync;1;100.00;;\n<not counted>;;syscalls:sys_enter_msync;0;;\n"), {"fsync": 12, "msync": 0})

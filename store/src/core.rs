@@ -51,6 +51,8 @@ pub(crate) struct Counters {
     /// [`Applied::bytes`] as of the last checkpoint and as of the last batch.
     pub(crate) checkpointed: AtomicU64,
     pub(crate) applied: AtomicU64,
+    /// A checkpoint is wanted now, however little there is to write.
+    pub(crate) hastened: AtomicBool,
     /// What has changed in the index since the last checkpoint began, as of the last batch.
     pub(crate) dirty: AtomicUsize,
     /// The segment the last stable checkpoint stands in; 0 before the first.
@@ -169,6 +171,9 @@ impl Core {
     /// Whether a checkpoint is due, or overdue when so many `times` of what makes one due is there: because of the journal
     /// that a recovery would have to replay, or because of the memory that waits for it.
     pub(crate) fn is_checkpoint_due(&self, times: u64) -> bool {
+        if times == 1 && self.counters.hastened.load(Ordering::Relaxed) {
+            return true;
+        }
         let dirty = self.counters.dirty.load(Ordering::Relaxed) as u64;
         self.tail() >= times * self.settings.checkpoint_bytes
             || dirty >= times * self.settings.dirty_bytes as u64

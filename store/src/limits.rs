@@ -141,6 +141,8 @@ pub(crate) const IDLE_UPKEEP: Duration =
 pub(crate) const FULL_UPKEEP: Duration = Duration::from_millis(100);
 /// Less tail than this is not worth a checkpoint in a quiet store: it replays in a few milliseconds.
 pub(crate) const IDLE_TAIL_BYTES: u64 = 1 << 20;
+/// A replay of this part of what makes a checkpoint due is short enough for a stop.
+pub(crate) const SHORT_REPLAY: u64 = 16;
 /// A checkpoint that is under way when the store is stopped may still be finished within this time; then it is given up
 /// between two writes.
 pub(crate) const STOP_GRACE: Duration = Duration::from_millis(10);

@@ -104,6 +104,15 @@ impl Signals {
         self.changed.notify_all();
     }
 
+    /// Waits until a checkpoint has reached what was asked for, or the store ends, for `limit` at most.
+    pub(crate) fn wait_until(&self, limit: Duration, reached: impl Fn() -> bool) {
+        let state = locked(&self.state);
+        let waited = self
+            .changed
+            .wait_timeout_while(state, limit, |state| state.stop.is_none() && !reached());
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Committing thread: waits while `too_long` says so and a checkpoint is being written, for `limit` at most.
     pub(crate) fn wait_for_checkpoint(&self, limit: Duration, too_long: impl Fn() -> bool) {
         let state = locked(&self.state);

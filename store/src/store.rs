@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use crate::committer::{Committer, Ending};
 use crate::core::{Core, Parts};
@@ -18,6 +19,7 @@ use crate::fs::{Fs, RealFs};
 use crate::inbox::Inbox;
 use crate::index::{self, Backend, Opening};
 use crate::journal::WriterSettings;
+use crate::limits;
 use crate::noted::Noted;
 use crate::open::{self, Recovered};
 use crate::outlet::Outlet;
@@ -322,6 +324,21 @@ impl<T: Send + 'static> Store<T> {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.handle.core.epoch
+    }
+
+    /// Before a clean stop, while work goes on: has written down in the index what a successor would otherwise replay. Waits
+    /// for it, but not longer than `limit`.
+    pub fn shorten_replay(&self, limit: Duration) {
+        let core = &self.handle.core;
+        if core.tail() < core.settings.checkpoint_bytes / limits::SHORT_REPLAY {
+            return;
+        }
+        let wanted = core.counters.applied.load(Ordering::Relaxed);
+        core.counters.hastened.store(true, Ordering::Relaxed);
+        core.signals.ask();
+        core.signals.wait_until(limit, || {
+            core.counters.checkpointed.load(Ordering::Relaxed) >= wanted
+        });
     }
 
     /// Clean stop, for all clones: commits what was submitted, answers it, and gives the lock back at once. Blocks until

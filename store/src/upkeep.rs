@@ -165,6 +165,7 @@ impl<T> Upkeep<T> {
         self.core.signals.checkpointing(true);
         let counters = &self.core.counters;
         let (snapshot, bytes, after) = self.core.with_index(|applied| {
+            counters.hastened.store(false, Ordering::Relaxed);
             applied.index.expire(clock::now_ms())?;
             let snapshot = applied.index.begin_checkpoint(applied.after);
             counters.note_dirty(applied);

@@ -16,6 +16,7 @@ use crate::destination::{Queue, Registry, SubscriptionId, check_queue};
 use crate::engine::{Clock, EngineSettings, EngineUsage, QueueFigures};
 use crate::error::Error;
 use crate::flow::{Memory, Traffic};
+use crate::limits;
 use crate::outgoing::Refusal;
 use crate::processors::Processors;
 
@@ -105,6 +106,12 @@ impl Engine {
             next_subscription: AtomicU64::new(1),
             stopped: AtomicBool::new(false),
         })
+    }
+
+    /// Before a clean stop: while clients are still served, what a successor
+    /// would replay is written down. Blocks until then, but not for long.
+    pub(crate) fn shorten_replay(&self) {
+        self.store.shorten_replay(limits::SHORTEN_REPLAY_TIME);
     }
 
     /// Clean stop: what was submitted becomes durable, then the lock is

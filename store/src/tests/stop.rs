@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::support::{Collected, DEADLINE, disk_with, eventually, hold, small};
 use crate::sim::SimFs;
@@ -257,4 +257,39 @@ fn a_checkpoint_that_hangs_costs_a_stop_its_note_and_not_the_lock() {
     closed.expect("the stop hangs").expect("still the holder");
     assert!(!released, "somebody may still be at the index");
     assert!(took < DEADLINE / 4, "{took:?}");
+}
+
+#[test]
+fn what_a_successor_would_replay_is_written_down_before_a_stop() {
+    let mut rig = Rig::start(None);
+    rig.collected.wait_for(0);
+    rig.send(small().checkpoint_bytes / 2);
+    let began = Instant::now();
+    rig.store.shorten_replay(DEADLINE);
+    assert!(began.elapsed() < DEADLINE, "it was not noticed");
+    rig.store.clone().close().expect("still the holder");
+    let fs: Arc<dyn Fs> = Arc::new(rig.sim.clone());
+    let (_, collector) = Collected::new();
+    let dir = rig.dir.path();
+    let opened = Store::open_with(&fs, dir, hold(dir), small(), collector);
+    let (store, recovery) = opened.expect("open");
+    assert_eq!((recovery.index_rebuilt, recovery.batches), (None, 0));
+    store.close().expect("still the holder");
+    rig.expect_all();
+}
+
+#[test]
+fn a_checkpoint_that_hangs_is_not_waited_for_before_a_stop_beyond_the_limit() {
+    let mut rig = Rig::start(None);
+    rig.collected.wait_for(0);
+    rig.replaces.allow(Some(0));
+    rig.send(small().checkpoint_bytes / 2);
+    let began = Instant::now();
+    rig.store.shorten_replay(Duration::from_millis(20));
+    let took = began.elapsed();
+    rig.replaces.wait_for_somebody();
+    rig.replaces.allow(None);
+    assert!(took < DEADLINE / 4, "{took:?}");
+    rig.store.clone().close().expect("still the holder");
+    rig.expect_all();
 }
