@@ -72,7 +72,8 @@ uri="failover:(${uris#,})${options:+?$options}"
 current=$(master)
 if [ "$backlog" -gt 0 ]; then
     echo "queueing $backlog messages of $size bytes"
-    java -cp "$classes" Fill "$uri" chaos.backlog "$backlog" "$size"
+    "$holdfast" bench --url "tcp://127.0.0.1:${port[$current]}" --queue chaos.backlog --messages "$backlog" --size "$size" \
+        --producers 4 --consumers 0 --window 256
 fi
 
 java -cp "$classes" Chaos "$uri" chaos "$seconds" "$size" "$mode" "$producers" "$consumers" > "$work/client.log" 2>&1 &

@@ -16,9 +16,11 @@ from brokers import ActiveMq
 from process import Failed, Group, Process
 from progress import Progress
 
-SCENARIOS = [("SIGKILL", "KILL", 0), ("SIGTERM", "TERM", 0), ("SIGKILL, 600,000 queued", "KILL", 600_000)]
+# With how many messages of 1 KiB queued beside the clients' own.
+SCENARIOS = [("SIGKILL", "KILL", 0), ("SIGTERM", "TERM", 0), ("SIGKILL, 1 GB queued", "KILL", 1_000_000), ("SIGKILL, 10 GB queued", "KILL", 10_000_000)]
 POLLS = [("activemq", 10_000), ("activemq, poll 1 s", 1_000)]
 SECONDS, EVERY = 60, 3
+FILL_PER_SECOND = 200_000
 QUICK_SECONDS, QUICK_BACKLOG = 8, 10_000
 LONG_SECONDS = 180  # the client of ActiveMQ's takeover goes on until its pause is over, at most half of this
 HICCUP_MS = 100  # no JVM starts serving in less; a shorter pause across the kill was the client's own
@@ -28,7 +30,7 @@ SLACK_MS = 5  # a pause that began this long after the kill, by another process'
 def run_group(bench, group):
     seconds = QUICK_SECONDS if bench.quick else SECONDS
     peers = POLLS if bench.among(("activemq",)) else []
-    round_steps = [(f"takeover: {name}", seconds + 15 + backlog / 20_000) for name, _, backlog in SCENARIOS]
+    round_steps = [(f"takeover: {name}", seconds + 15 + backlog / FILL_PER_SECOND) for name, _, backlog in SCENARIOS]
     round_steps += [(f"takeover: {name}", 40) for name, _ in peers]
     progress = Progress(round_steps * bench.rounds)
     for number in range(1, bench.rounds + 1):
@@ -45,7 +47,7 @@ def run_group(bench, group):
 
 def estimate(bench, _group):
     seconds = QUICK_SECONDS if bench.quick else SECONDS
-    return bench.rounds * (sum(seconds + 15 + backlog / 20_000 for _, _, backlog in SCENARIOS) + 40 * len(POLLS))
+    return bench.rounds * (sum(seconds + 15 + backlog / FILL_PER_SECOND for _, _, backlog in SCENARIOS) + 40 * len(POLLS))
 
 
 # Holdfast

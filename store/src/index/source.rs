@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::control::{self, Control};
 use super::database::{Form, OpenTrouble, Trouble};
@@ -224,8 +224,16 @@ impl Plan {
         let spawned = thread::Builder::new()
             .name("index-open".into())
             .spawn(move || {
+                let started = Instant::now();
+                let obtained = self.obtain();
+                tracing::debug!(
+                    event = "index.opened",
+                    pages,
+                    looked_through = self.control.updating.is_some() || self.copy,
+                    ms = started.elapsed().as_secs_f64() * 1e3
+                );
                 // The receiver is gone if it took too long: then nobody wants the result.
-                let _ = sender.send(self.obtain());
+                let _ = sender.send(obtained);
             });
         spawned.map_err(|error| Error::Thread {
             name: "index-open",

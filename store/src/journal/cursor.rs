@@ -53,6 +53,8 @@ pub(super) struct Cursor {
     window_at: u64,
     /// The disk was told that bytes up to here will be needed.
     announced: u64,
+    /// It is not told of what lies from here on: that may not be needed.
+    announce_until: u64,
     bytes_read: u64,
 }
 
@@ -83,6 +85,7 @@ impl Cursor {
             window,
             window_at,
             announced,
+            announce_until: limit,
             bytes_read,
         })
     }
@@ -98,6 +101,11 @@ impl Cursor {
     /// From now on at least this many bytes are read at a time.
     pub(super) fn read_ahead(&mut self, ahead: usize) {
         self.ahead = ahead;
+    }
+
+    /// From now on the disk is told ahead of nothing from here on.
+    pub(super) fn announce_until(&mut self, end: u64) {
+        self.announce_until = end;
     }
 
     /// Damage at an offset of this file.
@@ -218,7 +226,7 @@ impl Cursor {
 
     fn load(&mut self, at: u64, len: usize) -> Result<()> {
         if self.ahead >= READ_AHEAD_BYTES {
-            let until = (at + len as u64 + ANNOUNCED_BYTES).min(self.limit);
+            let until = (at + len as u64 + ANNOUNCED_BYTES).min(self.announce_until);
             let from = self.announced.max(at);
             if until > from {
                 self.file.will_need(from, until - from);

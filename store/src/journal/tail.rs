@@ -23,6 +23,7 @@ pub(super) struct Tail {
 pub(super) fn look(cursor: &mut Cursor, from: u64, epoch: u64, least_number: u64) -> Result<Tail> {
     let mut tail = Tail::default();
     let mut at = from;
+    cursor.announce_until((from + QUIET_BYTES).min(cursor.limit()));
     // None once a sample was not zero: then every block counts.
     let mut quiet = Some(0);
     while at < cursor.limit() {
