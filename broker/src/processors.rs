@@ -4,7 +4,8 @@
 //! it waits for work instead of sleeping. The kernel takes the word back when the process ends, however it ends. Every message
 //! pays for several wake-ups, dear ones on a virtual machine: measured in ARCHITECTURE.md.
 //!
-//! The price is power, of the whole machine, for as long as commits follow each other within two milliseconds. Where the device may
+//! The price is power, of the whole machine, for as long as commits follow each other within two milliseconds, and while a takeover
+//! lasts. Where the device may
 //! not be opened everything goes on as before.
 
 use std::fs::{File, OpenOptions};
@@ -37,6 +38,14 @@ impl Processors {
             Device::None
         };
         Processors { device }
+    }
+
+    /// They may not sleep until what is answered is dropped: for work that waits for the disk again and again, and for which
+    /// others wait. Says nothing where it may not.
+    pub(crate) fn awake(keep_awake: bool) -> Processors {
+        let mut processors = Self::new(keep_awake);
+        let _ = processors.say(AT_ONCE);
+        processors
     }
 
     /// They may no longer sleep, or may again.

@@ -56,7 +56,9 @@ pub(crate) const COMPACTION_READ_BYTES: usize = if cfg!(test) { 16 << 10 } else 
 /// that came.
 pub(crate) const UPKEEP_REST: u32 = 4;
 /// So far ahead of its reads recovery tells the disk what it will read: several requests in flight double its speed.
-pub(crate) const ANNOUNCED_BYTES: u64 = 4 << 20;
+pub(crate) const ANNOUNCED_BYTES: u64 = 2 << 20;
+/// Behind the journal's end it reads in pieces of this size.
+pub(crate) const LAST_READ_BYTES: usize = 128 << 10;
 /// Segments kept open for reading messages back: 4 GiB of backlog without reopening, well below the usual 1,024 files.
 pub(crate) const OPEN_SEGMENTS: usize = if cfg!(test) { 4 } else { 128 };
 /// The segments of an epoch grow by this factor up to full size, so that neither the takeover nor the first roll
@@ -134,12 +136,18 @@ pub(crate) const SLACK_SEGMENTS_FULL: u64 = 1;
 pub(crate) const MOVE_BYTES: usize = 256 << 10;
 /// How often maintenance looks whether it still makes sense to wait for the committing thread.
 pub(crate) const MOVE_WAIT: Duration = Duration::from_millis(200);
-/// A quiet store looks this often whether a checkpoint would shorten the next takeover or give space back.
-pub(crate) const IDLE_UPKEEP: Duration =
-    Duration::from_millis(if cfg!(test) { 200 } else { 5_000 });
+/// A slave warms up after this: a takeover beside it is over by then.
+pub(crate) const WARM_UP_AFTER: Duration = Duration::from_secs(1);
+/// Maintenance looks at least this often whether a checkpoint would shorten the next takeover or give space back: a short
+/// tail replays in a few milliseconds, one of 16 MiB in 25, and a client sleeps through another of its doubling delays then.
+pub(crate) const UPKEEP_LOOK: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 250 });
+/// It leaves this many times as long between two looks as the last checkpoint took, because one of a large index is dear, but no
+/// longer than this.
+pub(crate) const UPKEEP_LOOK_FACTOR: u32 = 100;
+pub(crate) const UPKEEP_LOOK_AT_LAST: Duration = Duration::from_secs(5);
 /// While room is wanted, rounds of maintenance keep this distance: each writes a checkpoint.
 pub(crate) const FULL_UPKEEP: Duration = Duration::from_millis(100);
-/// Less tail than this is not worth a checkpoint in a quiet store: it replays in a few milliseconds.
+/// Less tail than this is not worth a checkpoint of its own: it replays in a few milliseconds.
 pub(crate) const IDLE_TAIL_BYTES: u64 = 1 << 20;
 /// A replay of this part of what makes a checkpoint due is short enough for a stop.
 pub(crate) const SHORT_REPLAY: u64 = 16;
@@ -202,7 +210,7 @@ pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// A replay that has changed more of the index than this writes a checkpoint on the way: memory stays bounded.
 pub(crate) const REPLAY_DIRTY_BYTES: usize = 256 << 20;
 /// A stretch of zeros this long behind the last batch, and the rest of the segment is only sampled: reading all 32 MiB
-/// would cost every takeover some 20 ms.
-pub(crate) const QUIET_BYTES: u64 = 4 << 20;
-/// Distance of those samples; a shorter run of batches behind such a hole goes unnoticed.
+/// would cost every takeover 40 ms and more. As long as a batch gets, unless one unit of work is longer.
+pub(crate) const QUIET_BYTES: u64 = MAX_BATCH_BYTES as u64;
+/// Samples are taken at multiples of this; a shorter run of batches behind such a hole goes unnoticed.
 pub(crate) const SAMPLE_BYTES: u64 = 1 << 20;

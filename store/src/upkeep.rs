@@ -7,9 +7,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::compact::{self, Collected, Moved};
@@ -30,6 +30,8 @@ pub(crate) struct Upkeep<T> {
     inbox: Arc<Inbox<T>>,
     /// An old segment turned out to be damaged: no more compaction in this process.
     damaged: AtomicBool,
+    /// How long the last checkpoint took.
+    checkpoint_ms: AtomicU64,
 }
 
 impl<T> Upkeep<T> {
@@ -38,6 +40,7 @@ impl<T> Upkeep<T> {
             core,
             inbox,
             damaged: AtomicBool::new(false),
+            checkpoint_ms: AtomicU64::new(0),
         }
     }
 
@@ -52,7 +55,8 @@ impl<T> Upkeep<T> {
 
     fn work(&self) {
         loop {
-            let call = self.core.signals.wait(limits::IDLE_UPKEEP);
+            let took = Duration::from_millis(self.checkpoint_ms.load(Ordering::Relaxed));
+            let call = self.core.signals.wait(next_look(took));
             let round = match call {
                 Call::Stop => return,
                 Call::Idle if !self.is_worth_a_round() => Ok(()),
@@ -72,7 +76,7 @@ impl<T> Upkeep<T> {
         }
     }
 
-    /// In a quiet store: whether there is a tail to shorten, or space to be had, or something to be forgotten.
+    /// Where nobody called: whether there is a tail to shorten, or space to be had, or something to be forgotten.
     fn is_worth_a_round(&self) -> bool {
         let tail = self.core.tail();
         tail >= limits::IDLE_TAIL_BYTES || (tail > 0 && self.is_wasteful()) || self.is_sweep_due()
@@ -184,7 +188,8 @@ impl<T> Upkeep<T> {
                 .store(after.position.segment.0, Ordering::Relaxed);
         }
         self.core.signals.checkpointing(false);
-        let ms = began.elapsed().as_millis();
+        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.checkpoint_ms.store(ms, Ordering::Relaxed);
         tracing::debug!(event = "checkpoint.written", stable, ms, "checkpoint");
         Ok(stable)
     }
@@ -397,6 +402,13 @@ impl<T> Upkeep<T> {
     }
 }
 
+/// How long to wait for a call before looking: what a checkpoint takes is to stay a small part of the time.
+fn next_look(checkpoint_took: Duration) -> Duration {
+    checkpoint_took
+        .saturating_mul(limits::UPKEEP_LOOK_FACTOR)
+        .clamp(limits::UPKEEP_LOOK, limits::UPKEEP_LOOK_AT_LAST)
+}
+
 /// For how many times as long as a piece took it is left alone. What is moved, read or given back makes clients wait for the disk
 /// and for a processor: most of the time belongs to them, half of it when the next checkpoint is due before this round is through,
 /// none while they wait for the room that it gives.
@@ -411,6 +423,18 @@ fn rest(wants_room: bool, is_late: bool) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dear_checkpoints_are_rarer_and_never_rare() {
+        let (least, most) = (limits::UPKEEP_LOOK, limits::UPKEEP_LOOK_AT_LAST);
+        assert_eq!(next_look(Duration::ZERO), least);
+        assert_eq!(
+            next_look(Duration::from_millis(30)),
+            Duration::from_secs(3),
+            "a hundredth of the time"
+        );
+        assert_eq!(next_look(Duration::MAX), most);
+    }
 
     #[test]
     fn clients_have_most_of_the_time_unless_it_costs_them_more() {

@@ -58,6 +58,7 @@ impl Engine {
         settings: EngineSettings,
         on_lost: OnLost,
     ) -> Result<(Arc<Engine>, Recovery), Error> {
+        let _awake = Processors::awake(settings.keep_awake);
         let link = Arc::new(OnceLock::new());
         let processors = Processors::new(settings.keep_awake);
         let committer = Committer::new(Arc::clone(&link), on_lost, processors);

@@ -16,7 +16,7 @@ use super::file_database::FileDatabase;
 use crate::fs::Fs;
 use crate::limits::{
     DATABASE_BATCH_OPS, DATABASE_CACHE_BYTES, DATABASE_LOCK_LOOK, DATABASE_LOCK_TIME,
-    DATABASE_SEGMENT_BYTES,
+    DATABASE_SEGMENT_BYTES, WARM_UP_AFTER,
 };
 
 /// One change: a key and its new value, or none.
@@ -83,8 +83,15 @@ pub(super) fn open(
 /// Starts the threads that sled keeps for the whole process, by opening an empty database in a temporary directory. They
 /// wait for each other spinning, so that on two cores the first opening takes some 10 ms longer than any later one: a
 /// slave has the time, a takeover has not. Returns at once; what goes wrong shows when it is needed.
+///
+/// It begins after a moment: who has just become a slave may be the old master, and the new one needs the processors now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nobody tells when another process has taken over"
+)]
 pub(crate) fn warm_up() {
     let warming = || {
+        thread::sleep(WARM_UP_AFTER);
         let Ok(dir) = tempfile::tempdir() else { return };
         let config = sled::Config::new().path(dir.path()).flush_every_ms(None);
         if let Err(trouble) = caught(|| config.open().map(drop)) {

@@ -10,7 +10,7 @@ use super::segment::HeaderBlock;
 use super::tail;
 use crate::codec::decode_all;
 use crate::error::{Error, Result};
-use crate::limits::{BLOCK, BLOCK_BYTES, READ_AHEAD_BYTES};
+use crate::limits::{BLOCK, BLOCK_BYTES, READ_AHEAD_BYTES, SPARE_SEGMENTS};
 use crate::position::SegmentNumber;
 use crate::record::{Record, Seal};
 
@@ -49,6 +49,7 @@ pub(super) fn walk(directory: &Directory, from: Option<SegmentNumber>) -> Result
         leftovers,
         ..Chain::default()
     };
+    announce_newest(directory, &files);
     while let Some(newest) = files.pop() {
         match read_newest(directory, &newest, &mut chain.bytes_read)? {
             Head::Link(link) => {
@@ -85,6 +86,15 @@ pub(super) fn walk(directory: &Directory, from: Option<SegmentNumber>) -> Result
             })
         }
         _ => Ok(chain),
+    }
+}
+
+/// Before one waits for the other: the newest files are spares mostly, and each is looked at. What cannot be opened is met again.
+fn announce_newest(directory: &Directory, files: &[SegmentInfo]) {
+    for info in files.iter().rev().take(SPARE_SEGMENTS + 1) {
+        if let Ok(file) = directory.fs().open_read(&directory.path_of(info)) {
+            file.will_need(0, info.bytes.min(SPARE_LOOK_BYTES));
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::frame::{BatchHeader, HEADER_BYTES, checksum};
 use super::view::View;
 use crate::error::{Error, Result};
 use crate::fs::ReadFile;
-use crate::limits::{ANNOUNCED_BYTES, BLOCK, BLOCK_BYTES, READ_AHEAD_BYTES};
+use crate::limits::{ANNOUNCED_BYTES, BLOCK, BLOCK_BYTES, LAST_READ_BYTES, READ_AHEAD_BYTES};
 use crate::position::{BatchNumber, Position, SegmentNumber};
 
 /// What the next batch of a chain must carry.
@@ -103,9 +103,21 @@ impl Cursor {
         self.ahead = ahead;
     }
 
-    /// From now on the disk is told ahead of nothing from here on.
-    pub(super) fn announce_until(&mut self, end: u64) {
-        self.announce_until = end;
+    /// Tells the disk that these bytes will be read, and from now on of nothing behind them. Reads become small: what lies
+    /// there is hardly worth reading.
+    pub(super) fn announce_last(&mut self, from: u64, len: u64) {
+        self.announce_until = (from + len).min(self.limit);
+        self.announce(from, self.announce_until);
+        self.ahead = self.ahead.min(LAST_READ_BYTES);
+    }
+
+    /// Tells the disk, as far as it was not told before.
+    fn announce(&mut self, from: u64, until: u64) {
+        let (from, until) = (from.max(self.announced), until.min(self.announce_until));
+        if until > from {
+            self.file.will_need(from, until - from);
+            self.announced = until;
+        }
     }
 
     /// Damage at an offset of this file.
@@ -226,12 +238,7 @@ impl Cursor {
 
     fn load(&mut self, at: u64, len: usize) -> Result<()> {
         if self.ahead >= READ_AHEAD_BYTES {
-            let until = (at + len as u64 + ANNOUNCED_BYTES).min(self.announce_until);
-            let from = self.announced.max(at);
-            if until > from {
-                self.file.will_need(from, until - from);
-                self.announced = until;
-            }
+            self.announce(at, at + len as u64 + ANNOUNCED_BYTES);
         }
         self.window.resize(len, 0);
         let read = self

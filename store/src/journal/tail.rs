@@ -23,7 +23,9 @@ pub(super) struct Tail {
 pub(super) fn look(cursor: &mut Cursor, from: u64, epoch: u64, least_number: u64) -> Result<Tail> {
     let mut tail = Tail::default();
     let mut at = from;
-    cursor.announce_until((from + QUIET_BYTES).min(cursor.limit()));
+    // The disk works on all of it at once.
+    cursor.announce_last(from, QUIET_BYTES);
+    cursor.announce_samples(samples(from + QUIET_BYTES, cursor.limit()));
     // None once a sample was not zero: then every block counts.
     let mut quiet = Some(0);
     while at < cursor.limit() {
@@ -57,15 +59,19 @@ pub(super) fn look(cursor: &mut Cursor, from: u64, epoch: u64, least_number: u64
 
 /// Data behind a hole would be a run of batches without gaps, so one block in a while is enough to notice it.
 fn samples_are_zero(cursor: &mut Cursor, from: u64) -> Result<bool> {
-    let stride = usize::try_from(SAMPLE_BYTES).expect("a stride is small");
-    let offsets = (from..cursor.limit()).step_by(stride);
-    cursor.announce_samples(offsets.clone());
-    for at in offsets {
+    for at in samples(from, cursor.limit()) {
         if !is_zero(&cursor.sample(at)?) {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+fn samples(from: u64, limit: u64) -> impl Iterator<Item = u64> {
+    let first = from.div_ceil(SAMPLE_BYTES);
+    (first..)
+        .map(|n| n * SAMPLE_BYTES)
+        .take_while(move |at| *at < limit)
 }
 
 fn is_zero(block: &[u8]) -> bool {
