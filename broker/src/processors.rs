@@ -5,8 +5,7 @@
 //! pays for several wake-ups, dear ones on a virtual machine: measured in ARCHITECTURE.md.
 //!
 //! The price is power, of the whole machine, for as long as commits follow each other within two milliseconds, and while a takeover
-//! lasts. Where the device may
-//! not be opened everything goes on as before.
+//! lasts. Where the device may not be opened everything goes on as before.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, Write};

@@ -115,9 +115,10 @@ class Goal:
 GOALS = [
     Goal("takeover", "SIGKILL", "pause_ms", 50, False, text="p50 <= 50 ms"),
     Goal("takeover", "SIGKILL", "pause_ms", 200, False, "p99", text="p99 <= 200 ms"),
-    *[Goal("takeover", f"SIGKILL, {backlog} queued", "pause_ms", 100, False, statistic, beyond="SIGKILL",
-           text=f"backlog adds <= 100 ms to {label}")
-      for backlog in ("1 GB", "10 GB") for statistic, label in (("median", "p50"), ("p99", "p99"))],
+    *[goal for row in ("SIGKILL, 1 GB queued", "SIGKILL, 10 GB queued") for goal in (
+        Goal("takeover", row, "pause_ms", 100, False, beyond="SIGKILL", text="backlog adds <= 100 ms to p50"),
+        Goal("takeover", row, "pause_ms", 300, False, "p99", text="p99 <= 300 ms, 100 more than without"),
+    )],
     Goal("takeover", "SIGTERM", "pause_ms", 100, False, "p99", text="p99 <= 100 ms"),
     Goal("send", "1 producer", "per_second", 2, against="activemq", text=">= 2x ActiveMQ"),
     Goal("send", "32 producers", "per_second", 4, against="activemq", text=">= 4x ActiveMQ"),

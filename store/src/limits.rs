@@ -210,7 +210,7 @@ pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// A replay that has changed more of the index than this writes a checkpoint on the way: memory stays bounded.
 pub(crate) const REPLAY_DIRTY_BYTES: usize = 256 << 20;
 /// A stretch of zeros this long behind the last batch, and the rest of the segment is only sampled: reading all 32 MiB
-/// would cost every takeover 40 ms and more. As long as a batch gets, unless one unit of work is longer.
-pub(crate) const QUIET_BYTES: u64 = MAX_BATCH_BYTES as u64;
+/// would cost every takeover 40 ms and more. Less would cost less (1 MiB: some 5 ms), and miss more damage.
+pub(crate) const QUIET_BYTES: u64 = 4 << 20;
 /// Samples are taken at multiples of this; a shorter run of batches behind such a hole goes unnoticed.
 pub(crate) const SAMPLE_BYTES: u64 = 1 << 20;
